@@ -1,0 +1,106 @@
+"""Speech recognition as a stream: partial transcripts while the user speaks, the final one after.
+
+The simulated recogniser knows what is said and reveals it word by word, never before the word's
+audio was processed. Every frame costs it time. If that is more than a frame lasts (a real-time
+factor above 1), frames pile up and the final transcript comes late by the whole backlog.
+
+When its audio stream ends, the recogniser finalises. Deciding *when* the stream ends is
+endpointing, and happens before it (`turn_taking`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import numpy as np
+
+from voice_agent_lab.audio import CHARS_PER_SECOND
+from voice_agent_lab.distributions import Distribution, drawn
+from voice_agent_lab.latency import check_seconds
+
+
+class Recogniser(Protocol):
+    """Anything that turns a stream of audio frames into transcripts."""
+
+    def transcribe_stream(
+        self, audio_stream: AsyncIterator[np.ndarray], ground_truth: str
+    ) -> AsyncIterator[tuple[str, bool]]:
+        """Yield ``(partial, False)`` while audio comes, and ``(final, True)`` once after it ended."""
+        ...
+
+
+class StreamingASR:
+    """A simulated streaming recogniser.
+
+    Parameters
+    ----------
+    processing : Distribution or float
+        Seconds of compute for one frame.
+    finalization : Distribution or float
+        Seconds from the end of the audio to the final transcript.
+    revision_rate : float
+        The chance that a word first appears wrong, as its first half, and is revised later.
+    revision_lag : float
+        Seconds of further audio after which a wrong word is put right. The default is the lag at
+        which a tenth of all edits were still spurious (Baumann, Atterer & Schlangen 2009).
+    sample_rate : int
+        Of the audio, in Hz.
+    rng : numpy.random.Generator, optional
+        For latencies and revisions; seeded with 0 if not given.
+    """
+
+    def __init__(
+        self,
+        processing: Distribution | float = 0.1,
+        finalization: Distribution | float = 0.3,
+        *,
+        revision_rate: float = 0.0,
+        revision_lag: float = 0.32,
+        sample_rate: int = 16000,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        if not 0 <= revision_rate <= 1:
+            raise ValueError(f"revision_rate is {revision_rate!r}; it must be between 0 and 1")
+        self.sample_rate = sample_rate
+        self.revision_rate = revision_rate
+        self.revision_lag = check_seconds("revision_lag", revision_lag)
+        self._rng = rng or np.random.default_rng(0)
+        self._processing = drawn("processing", processing, self._rng)
+        self._finalization = drawn("finalization", finalization, self._rng)
+
+    async def transcribe_stream(
+        self, audio_stream: AsyncIterator[np.ndarray], ground_truth: str
+    ) -> AsyncIterator[tuple[str, bool]]:
+        """Yield a partial whenever it changes, then the final transcript of the words that were heard.
+
+        Parameters
+        ----------
+        audio_stream : async iterator of ndarray
+            The frames; words are placed in them at the simulated user's speaking rate.
+        ground_truth : str
+            What is being said.
+        """
+        words = ground_truth.split()
+        wrong_at_first = self._rng.random(len(words)) < self.revision_rate
+        samples, shown = 0, ""
+        async for frame in audio_stream:
+            await asyncio.sleep(self._processing())
+            samples += len(frame)
+            partial = self._hypothesis(words, wrong_at_first, samples / self.sample_rate)
+            if partial != shown:
+                shown = partial
+                yield partial, False
+        await asyncio.sleep(self._finalization())
+        yield self._hypothesis(words, np.zeros(len(words), dtype=bool), samples / self.sample_rate), True
+
+    def _hypothesis(self, words: list[str], wrong_at_first: np.ndarray, heard: float) -> str:
+        """Return what the recogniser believes after `heard` seconds of audio."""
+        shown, characters = [], 0
+        for word, wrong in zip(words, wrong_at_first, strict=True):
+            characters += len(word)
+            age = round(heard - characters / CHARS_PER_SECOND, 9)
+            if age < 0:
+                break
+            shown.append(word[: (len(word) + 1) // 2] if wrong and age < self.revision_lag else word)
+            characters += 1  # the space
+        return " ".join(shown)

@@ -1,0 +1,291 @@
+"""Sound: speech-like audio, the microphone that never waits, and the recording of a conversation.
+
+A microphone delivers a frame *after* it was captured: frame ``k`` of duration ``d`` arrives at
+``(k + 1) * d``. It never waits for its reader. A reader that is late finds the frames that it has
+missed waiting for it, all at once.
+
+Conventions
+-----------
+Audio is mono ``float32`` in [-1, 1], shape ``(samples,)``; sample rates are in Hz. Sound is
+*audible* in a 10 ms window whose root mean square is above -40 dBFS (the threshold and window with
+which Pipecat finds the onset of speech).
+"""
+
+import asyncio
+import base64
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import count
+from math import ceil, isnan, nan
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.streams import sleep_until
+from voice_agent_lab.timeline import record
+
+CHARS_PER_SECOND = 150 * 5 / 60
+"""The user's speaking rate: 150 words a minute of 5 characters each, the article's figures."""
+
+AUDIBLE_RMS = 0.01  # -40 dBFS
+_WINDOW = 0.010  # seconds
+
+# First and second formant of the vowels, in Hz; consonants borrow the neutral one. Rounded values
+# of an adult speaker, for a speech-like sound only: nothing is to be understood.
+_FORMANTS = {
+    "a": (700, 1200),
+    "e": (500, 1800),
+    "i": (300, 2200),
+    "o": (500, 900),
+    "u": (320, 800),
+    "y": (300, 2100),
+}
+_NEUTRAL = (450, 1450)
+_NOISY = set("cfhkpqstxz")
+
+
+@lru_cache(maxsize=256)
+def _speech_like(text: str, samples: int, sample_rate: int, pitch: float) -> np.ndarray:
+    position = np.minimum(np.arange(samples) * len(text) // max(samples, 1), len(text) - 1)
+    letters = text.lower()
+    first, second = (
+        np.array([_FORMANTS.get(c, _NEUTRAL)[k] for c in letters], dtype=np.float32)[position] for k in (0, 1)
+    )
+    noisy = np.array([c in _NOISY for c in letters])[position]
+    loud = np.array([0.2 if c.isspace() else 1.0 for c in letters], dtype=np.float32)[position]
+    time = np.arange(samples, dtype=np.float32) / sample_rate
+    phase = 2 * np.pi * pitch * (time + 0.01 * np.sin(2 * np.pi * 1.3 * time))
+    voice = np.zeros(samples, dtype=np.float32)
+    for harmonic in range(1, int(2600 // pitch)):
+        frequency = harmonic * pitch
+        strength = (
+            np.exp(-(((frequency - first) / 150) ** 2))
+            + 0.5 * np.exp(-(((frequency - second) / 200) ** 2))
+            + 0.03
+        )
+        voice += strength * np.sin(harmonic * phase)
+    noise = np.random.default_rng(samples).standard_normal(samples).astype(np.float32)
+    sound = np.where(noisy, 0.3 * voice + 0.4 * noise, voice)
+    # Every letter equally loud, gliding from one to the next within a pitch period or two.
+    loudness = _smoothed(np.abs(sound), round(0.02 * sample_rate))
+    sound = 0.08 * _smoothed(loud, round(0.02 * sample_rate)) * sound / np.maximum(loudness, 1e-6)
+    sound = np.clip(sound, -1, 1).astype(np.float32)
+    sound.flags.writeable = False  # shared by all who ask for the same words
+    return sound
+
+
+def _smoothed(values: np.ndarray, width: int) -> np.ndarray:
+    """Return the moving average over `width` samples, the edges repeated."""
+    padded = np.pad(values.astype(np.float64), (width // 2 + 1, width - width // 2 - 1 + 1), "edge")
+    sums = np.cumsum(padded)
+    return (sums[width:] - sums[:-width])[: len(values)] / width
+
+
+def speech_like(text: str, seconds: float, sample_rate: int = 16000, pitch: float = 120.0) -> np.ndarray:
+    """Return a sound with the rhythm and spectrum of speech, in which nothing is said.
+
+    Parameters
+    ----------
+    text : str
+        Shapes the sound: vowels set its formants, some consonants its noise, spaces its dips.
+    seconds : float
+        How long it lasts, rounded to whole samples.
+    sample_rate : int
+        In Hz.
+    pitch : float
+        Fundamental frequency in Hz.
+
+    Returns
+    -------
+    ndarray of float32, shape (samples,)
+        Mean magnitude 0.08, the level of the article's noise, in every letter; a space is quieter.
+        Read-only; the same arguments give the same array.
+    """
+    if not text:
+        raise ValueError("text is empty; give at least one character to speak")
+    return _speech_like(text, round(check_seconds("seconds", seconds) * sample_rate), sample_rate, pitch)
+
+
+def speech_bounds(samples: np.ndarray, sample_rate: int) -> tuple[float, float]:
+    """Return when the first audible sound starts and the last one ends, in seconds.
+
+    Returns
+    -------
+    tuple of float
+        ``(nan, nan)`` if nothing is audible.
+    """
+    window = max(1, round(_WINDOW * sample_rate))
+    padded = np.pad(samples, (0, -len(samples) % window)).astype(np.float64)
+    windows = padded.reshape(-1, window)
+    # The last window may be short: its mean is over the samples that it has.
+    lengths = np.minimum(window, len(samples) - window * np.arange(len(windows)))
+    audible = np.flatnonzero(np.sqrt((windows**2).sum(axis=1) / np.maximum(lengths, 1)) > AUDIBLE_RMS)
+    if not len(audible):
+        return (nan, nan)
+    first, last = int(audible[0]), int(audible[-1])
+    return (first * window / sample_rate, min((last + 1) * window, len(samples)) / sample_rate)
+
+
+class AudioInputStream:
+    """A user who speaks into a microphone: frames of audio, pushed in real time.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In Hz.
+    chunk_duration_ms : float
+        How much sound a frame holds, in milliseconds.
+    latency : float
+        Seconds from the capture of a frame to its arrival at the agent: device, codec and network.
+    """
+
+    def __init__(
+        self, sample_rate: int = 16000, chunk_duration_ms: float = 100, latency: float = 0.0
+    ) -> None:
+        if sample_rate <= 0:
+            raise ValueError(
+                f"sample_rate is {sample_rate!r}; it must be a positive number of Hz, such as 16000"
+            )
+        self.sample_rate = sample_rate
+        self.chunk_duration_ms = chunk_duration_ms
+        self.chunk_size = round(sample_rate * check_seconds("chunk_duration_ms", chunk_duration_ms) / 1000)
+        if self.chunk_size < 1:
+            raise ValueError(
+                f"chunk_duration_ms is {chunk_duration_ms!r}; a frame must hold at least one sample"
+            )
+        self.latency = check_seconds("latency", latency)
+
+    def samples_for(self, text: str) -> np.ndarray:
+        """Return the sound of the user saying `text`; here speech-like, in whole frames.
+
+        Another kind of user (a synthetic voice, a recording) overrides this.
+        """
+        seconds = len(text) / CHARS_PER_SECOND
+        frames = ceil(round(seconds * self.sample_rate, 6) / self.chunk_size)
+        return speech_like(text, frames * self.chunk_size / self.sample_rate, self.sample_rate)
+
+    async def stream_audio(self, text: str) -> AsyncIterator[np.ndarray]:
+        """Yield the frames of the user saying `text`, then frames of silence for as long as anyone listens.
+
+        Frames keep absolute deadlines, so that neither a slow reader nor a late wake-up moves the
+        ones that follow.
+
+        Raises
+        ------
+        ValueError
+            If `text` is empty or its sound is silent.
+        """
+        if not text.strip():
+            raise ValueError("text is empty; a user who says nothing starts no turn")
+        samples = self.samples_for(text)
+        started, ended = speech_bounds(samples, self.sample_rate)
+        if isnan(ended):
+            raise ValueError(f"the audio for {text!r} is silent; nothing in it is louder than -40 dBFS")
+        opened = asyncio.get_running_loop().time()
+        seconds = self.chunk_size / self.sample_rate
+        last = ceil(round(ended / seconds, 6)) - 1
+        for k in count():
+            captured = opened + (k + 1) * seconds
+            await sleep_until(captured + self.latency)
+            if k * seconds <= started < (k + 1) * seconds:
+                record("user", "speech_started", at=opened + started)
+            if k == last:
+                record("user", "speech_ended", at=opened + ended)
+                record("microphone", "speech_delivered", at=captured + self.latency)
+            record("microphone", "frame", at=captured + self.latency)
+            frame = samples[k * self.chunk_size : (k + 1) * self.chunk_size]
+            yield np.pad(frame, (0, self.chunk_size - len(frame)))
+
+
+@dataclass
+class Recording:
+    """What was to be heard at the user's side of a conversation: the user left, the agent right.
+
+    Parameters
+    ----------
+    sample_rate : int
+        Of the recording, in Hz.
+    """
+
+    sample_rate: int = 16000
+    sounds: list[tuple[str, float, np.ndarray, int]] = field(default_factory=list)
+
+    def add(self, speaker: str, at: float, samples: np.ndarray, sample_rate: int) -> None:
+        """Keep a sound.
+
+        Parameters
+        ----------
+        speaker : {"user", "agent"}
+            Who made it.
+        at : float
+            When it began, in seconds on the event loop's clock.
+        samples : ndarray of float32, shape (samples,)
+            The sound.
+        sample_rate : int
+            Of `samples`, in Hz.
+        """
+        self.sounds.append((speaker, at, samples, sample_rate))
+
+    def stereo(self) -> np.ndarray:
+        """Return the conversation from its first sound to its last, shape ``(samples, 2)``."""
+        begin = min((at for _, at, _, _ in self.sounds), default=0.0)
+        seconds = max((at - begin + len(s) / rate for _, at, s, rate in self.sounds), default=0.0)
+        mixed = np.zeros((round(seconds * self.sample_rate), 2), dtype=np.float32)
+        # A track is resampled as a whole: frame by frame, every edge would click.
+        for speaker, rate in {(speaker, rate) for speaker, _, _, rate in self.sounds}:
+            track = np.zeros(round(seconds * rate) + 1, dtype=np.float32)
+            for at, samples in ((at, s) for who, at, s, r in self.sounds if (who, r) == (speaker, rate)):
+                start = round((at - begin) * rate)
+                track[start : start + len(samples)] += samples[: len(track) - start]
+            track = resample(track, rate, self.sample_rate)[: len(mixed)]
+            mixed[: len(track), ("user", "agent").index(speaker)] += track
+        return np.clip(mixed, -1, 1)
+
+    def write(self, path: str | Path) -> None:
+        """Write the recording; the file's ending says how: WAV, FLAC or OGG."""
+        soundfile.write(path, self.stereo(), self.sample_rate)
+
+    def _repr_html_(self) -> str:
+        return Sound(self.stereo(), self.sample_rate)._repr_html_()
+
+
+def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Return `samples` at another rate; the package ``soxr`` does it where the rates differ."""
+    if from_rate == to_rate:
+        return samples
+    try:
+        import soxr
+    except ImportError as error:
+        raise ImportError(
+            'resampling needs soxr; pip install "voice-agent-lab[engines]" brings it'
+        ) from error
+    return soxr.resample(samples, from_rate, to_rate).astype(np.float32)
+
+
+class Sound:
+    """A small audio player in a notebook: `Sound(samples, 16000)` as the last line of a cell.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (samples,) or (samples, 2)
+        What to hear.
+    sample_rate : int
+        In Hz.
+    """
+
+    def __init__(self, samples: np.ndarray, sample_rate: int = 16000) -> None:
+        self.seconds = len(samples) / sample_rate
+        buffer = io.BytesIO()
+        soundfile.write(buffer, samples, sample_rate, format="OGG", subtype="VORBIS")
+        self.ogg = buffer.getvalue()
+
+    def __repr__(self) -> str:
+        return f"<{self.seconds:.1f} s of sound>"
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.ogg).decode()
+        return f'<audio controls title="{self.seconds:.1f} s of sound" src="data:audio/ogg;base64,{data}"></audio>'

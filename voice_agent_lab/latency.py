@@ -1,0 +1,279 @@
+"""What was promised and what happened: the stamps of one turn, its budgets, and the verdicts.
+
+A *latency* is what happened; a *budget* is a promise made before. This module keeps the two
+apart, so that a promise can be broken, and it keeps "not measured" apart from zero.
+
+Conventions
+-----------
+* A stamp is a time in seconds since the microphone opened. A stamp that never happened is
+  ``nan``; so is every interval that needs it.
+* An interval is rounded to the nanosecond, the resolution of the clock, so that 3.18 s - 2.88 s
+  keeps a budget of 0.3 s. An interval that ends before it starts is an error, not a number.
+* A budget for a repeated item (a frame, a token, a chunk) is judged by its worst item.
+
+The names of the first ten stamps, of the seven budgets and of the two methods are those of the
+article that this project takes apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import inf, isfinite, isnan, nan
+
+import pandas as pd
+
+
+def interval(start: float, end: float, name: str = "interval") -> float:
+    """Return the seconds from `start` to `end`, or ``nan`` if either was not measured.
+
+    Raises
+    ------
+    ValueError
+        If `end` is before `start`: one of the two stamps is wrong.
+    """
+    if isnan(start) or isnan(end):
+        return nan
+    seconds = round(end - start, 9)
+    if seconds < 0:
+        raise ValueError(
+            f"{name} is negative: it starts at {start} s and ends at {end} s; check which event each stamp comes from"
+        )
+    return seconds
+
+
+def format_seconds(seconds: float) -> str:
+    """Return seconds with millisecond digits for a person to read, or "not measured" for ``nan``."""
+    return "not measured" if isnan(seconds) else f"{seconds:.3f} s"
+
+
+class _Shown:
+    """Anything with a `table()` shows itself: as text in a terminal, as HTML in a notebook."""
+
+    def table(self) -> pd.DataFrame:
+        raise NotImplementedError
+
+    def __str__(self) -> str:
+        return self.table().to_string()
+
+    def _repr_html_(self) -> str:
+        return self.table().to_html()
+
+
+@dataclass(frozen=True)
+class LatencyMetrics(_Shown):
+    """When each thing happened in one turn, in seconds since the microphone opened.
+
+    Attributes
+    ----------
+    audio_chunk_received : float
+        The first audio frame reached the agent.
+    asr_started, asr_partial, asr_complete : float
+        Recognition began; its first partial; its final transcript.
+    llm_started, llm_first_token, llm_complete : float
+        The language model was asked; its first token; its last.
+    tts_started, tts_first_chunk, tts_complete : float
+        The first piece of text was handed to synthesis; its first audio; its last.
+    speech_ended : float
+        The true end of the user's speech. A person waits from here.
+    end_of_turn : float
+        Endpointing decided that the user had finished.
+    playback_started, playback_ended : float
+        The first audible sample at the user's ear, and the end of the sound.
+    """
+
+    audio_chunk_received: float = nan
+    asr_started: float = nan
+    asr_partial: float = nan
+    asr_complete: float = nan
+    llm_started: float = nan
+    llm_first_token: float = nan
+    llm_complete: float = nan
+    tts_started: float = nan
+    tts_first_chunk: float = nan
+    tts_complete: float = nan
+    speech_ended: float = nan
+    end_of_turn: float = nan
+    playback_started: float = nan
+    playback_ended: float = nan
+
+    @property
+    def voice_to_voice(self) -> float:
+        """Seconds from the true end of speech to the first audible sample: what the user waits."""
+        return interval(self.speech_ended, self.playback_started, "voice-to-voice")
+
+    @property
+    def time_to_first_token(self) -> float:
+        """Seconds from asking the language model to its first token."""
+        return interval(self.llm_started, self.llm_first_token, "time to first token")
+
+    def get_time_to_first_audio(self) -> float:
+        """Return the article's time to first audio: from the final transcript to the first audio chunk.
+
+        It leaves out everything between the end of speech and the final transcript; compare
+        `voice_to_voice`.
+        """
+        return interval(self.asr_complete, self.tts_first_chunk, "time to first audio")
+
+    def get_total_latency(self) -> float:
+        """Return the article's total latency: from the first audio frame to the last synthesised chunk."""
+        return interval(self.audio_chunk_received, self.tts_complete, "total latency")
+
+    def table(self) -> pd.DataFrame:
+        """Return the stamps in the order in which they happened, then the intervals, as text."""
+        stamps = {f.name: getattr(self, f.name) for f in fields(self)}
+        in_order = sorted(stamps.items(), key=lambda item: inf if isnan(item[1]) else item[1])
+        intervals = {
+            "time to first token": self.time_to_first_token,
+            "time to first audio (the article's)": self.get_time_to_first_audio(),
+            "total latency (the article's)": self.get_total_latency(),
+            "voice-to-voice": self.voice_to_voice,
+        }
+        return pd.DataFrame(
+            {"time": {name: format_seconds(value) for name, value in [*in_order, *intervals.items()]}}
+        )
+
+
+@dataclass(frozen=True)
+class LatencyBudgets:
+    """The promises: the longest that each thing may take, in seconds.
+
+    The names and defaults are the article's.
+
+    Attributes
+    ----------
+    asr_processing : float
+        Recognition of one audio frame.
+    asr_finalization : float
+        From the last frame's recognition to the final transcript.
+    llm_first_token : float
+        From asking the language model to its first token.
+    llm_token_generation : float
+        Each token after the first.
+    tts_first_chunk : float
+        From handing over a piece of text to its first audio chunk.
+    tts_chunk_generation : float
+        Each later chunk of the same piece.
+    time_to_first_audio : float
+        From the final transcript to the first audio chunk.
+
+    Raises
+    ------
+    ValueError
+        If a budget is negative or not finite.
+    """
+
+    asr_processing: float = 0.1
+    asr_finalization: float = 0.3
+    llm_first_token: float = 0.5
+    llm_token_generation: float = 0.02
+    tts_first_chunk: float = 0.2
+    tts_chunk_generation: float = 0.05
+    time_to_first_audio: float = 1.0
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            check_seconds(f.name, getattr(self, f.name))
+
+    def judge(self, measured: Mapping[str, Sequence[float]]) -> "BudgetReport":
+        """Hold what was measured against the promises.
+
+        Parameters
+        ----------
+        measured : mapping of str to sequence of float
+            For each budget's name the latencies of all its items, in seconds, as
+            `Turn.latencies` gives them. A missing or empty entry was not measured.
+
+        Returns
+        -------
+        BudgetReport
+            One verdict for each budget, in the order of the fields.
+        """
+        return BudgetReport(
+            tuple(
+                Verdict(f.name, getattr(self, f.name), tuple(measured.get(f.name, ()))) for f in fields(self)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One budget and what became of it.
+
+    Attributes
+    ----------
+    name : str
+        The budget's name.
+    budget : float
+        What was promised, in seconds.
+    items : tuple of float
+        What each item took, in seconds; empty if nothing was measured.
+    """
+
+    name: str
+    budget: float
+    items: tuple[float, ...] = ()
+
+    @property
+    def worst(self) -> float:
+        """The longest item in seconds, ``nan`` if nothing was measured."""
+        return max(self.items, default=nan)
+
+    @property
+    def over(self) -> float:
+        """Seconds by which the worst item missed the budget; 0 if it kept it, ``nan`` if not measured."""
+        return nan if isnan(self.worst) else max(0.0, round(self.worst - self.budget, 9))
+
+    @property
+    def missed(self) -> int:
+        """How many items took longer than the budget."""
+        return sum(item > self.budget for item in self.items)
+
+    @property
+    def status(self) -> str:
+        """One of "met", "missed" and "not measured"."""
+        if not self.items:
+            return "not measured"
+        return "missed" if self.missed else "met"
+
+
+@dataclass(frozen=True)
+class BudgetReport(_Shown):
+    """The verdicts on all budgets of one turn."""
+
+    verdicts: tuple[Verdict, ...]
+
+    def __getitem__(self, name: str) -> Verdict:
+        """Return the verdict on the budget called `name`."""
+        for verdict in self.verdicts:
+            if verdict.name == name:
+                return verdict
+        raise KeyError(f"no budget is called {name!r}; there are {', '.join(v.name for v in self.verdicts)}")
+
+    def table(self) -> pd.DataFrame:
+        """Return one row for each budget: promised, worst item, verdict."""
+        return pd.DataFrame(
+            {
+                "budget": [format_seconds(v.budget) for v in self.verdicts],
+                "worst": [format_seconds(v.worst) for v in self.verdicts],
+                "verdict": [self._sentence(v) for v in self.verdicts],
+            },
+            index=[v.name for v in self.verdicts],
+        )
+
+    @staticmethod
+    def _sentence(verdict: Verdict) -> str:
+        if verdict.status != "missed":
+            return verdict.status
+        return f"missed by {format_seconds(verdict.over)} ({verdict.missed} of {len(verdict.items)})"
+
+
+def check_seconds(name: str, value: float) -> float:
+    """Return `value` if it can be a length of time in seconds.
+
+    Raises
+    ------
+    ValueError
+        If it is negative or not finite.
+    """
+    if not (isfinite(value) and value >= 0):
+        raise ValueError(f"{name} is {value!r}; it must be a finite number of seconds, 0 or more")
+    return value

@@ -1,0 +1,94 @@
+"""How streams meet: running ahead, keeping a deadline, and naming the stage that failed.
+
+A chain of async generators looks concurrent and is not: while the last one sleeps, the ones before
+it stand still, because nobody asks them for the next item. `run_ahead` is the one cure used here:
+a task that keeps asking, and a queue that keeps what it got.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+from voice_agent_lab.timeline import record
+
+Item = TypeVar("Item")
+
+
+class StageError(RuntimeError):
+    """A stage of the turn failed; `stage` is its name, ``__cause__`` the exception that it raised."""
+
+    def __init__(self, stage: str, cause: BaseException) -> None:
+        super().__init__(f"stage {stage!r} failed: {type(cause).__name__}: {cause}")
+        self.stage = stage
+
+
+async def sleep_until(deadline: float) -> None:
+    """Sleep until the loop's clock shows `deadline` seconds; return at once if it has passed.
+
+    Absolute deadlines do not add up the small delays of each wake-up, as relative sleeps do.
+    """
+    delay = round(deadline - asyncio.get_running_loop().time(), 9)
+    if delay > 0:
+        await asyncio.sleep(delay)
+
+
+async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncIterator[Item]:
+    """Yield the items of `stream`, which runs on in a task of its own while the reader is busy.
+
+    Parameters
+    ----------
+    stream : async iterator
+        What to read. It is closed, if it can be, when this generator is.
+    limit : int
+        How many unread items it may run ahead; 0 for any number.
+
+    Raises
+    ------
+    Exception
+        Whatever `stream` raises, after the items it gave before.
+    """
+    queue: asyncio.Queue[tuple[bool, Item | BaseException | None]] = asyncio.Queue(limit)
+
+    async def pump() -> None:
+        try:
+            async for item in stream:
+                await queue.put((True, item))
+        except Exception as error:
+            await queue.put((False, error))
+        else:
+            await queue.put((False, None))
+
+    task = asyncio.create_task(pump(), name=f"run_ahead({getattr(stream, '__qualname__', stream)})")
+    try:
+        while True:
+            is_item, value = await queue.get()
+            if is_item:
+                yield value
+            elif value is None:
+                return
+            else:
+                raise value
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        if hasattr(stream, "aclose"):
+            await stream.aclose()
+
+
+async def guard(stage: str, stream: AsyncIterator[Item]) -> AsyncIterator[Item]:
+    """Yield the items of `stream`; if it fails, record that and raise `StageError` with the stage's name.
+
+    An error that already names a stage further up the stream passes unchanged. The stream is closed
+    at the end, if it can be.
+    """
+    try:
+        async for item in stream:
+            yield item
+    except StageError:
+        raise
+    except Exception as error:
+        record(stage, "failed", error=f"{type(error).__name__}: {error}")
+        raise StageError(stage, error) from error
+    finally:
+        if hasattr(stream, "aclose"):
+            await stream.aclose()
