@@ -1,0 +1,85 @@
+"""Take a voice agent apart, millisecond by millisecond.
+
+A turn in virtual time, which takes milliseconds and gives the same numbers every time::
+
+    from voice_agent_lab import StreamingVoiceAgent, simulate
+
+    agent = StreamingVoiceAgent()
+    metrics = simulate(agent.process_turn("Hello, how are you today?"))
+    print(metrics)          # every stamp of the turn
+    print(agent.turns[0])   # the wait, in parts that sum to it
+
+The same turn in real time is ``asyncio.run(agent.process_turn(...))``.
+
+The clock
+    simulate : run asyncio code in virtual time
+The turn
+    StreamingVoiceAgent : the agent; its ``process_turn`` is one turn
+    AgentState : what the agent is doing
+    StageError : names the stage that failed
+Its parts, in the order of the pipeline
+    AudioInputStream : the microphone
+    EnergyVAD : hears whether a frame is speech
+    SilenceTimeout : decides when the user has finished
+    StreamingASR : recognition
+    StreamingLLM : the language model
+    StreamingTTS : the voice
+    Playback : the loudspeaker
+How long each part takes
+    StageLatencies : of the simulated parts
+    Fixed : always the same
+    Measured : as measured once
+    LogNormal : spread as real services are
+    WithStalls : with a rare, long stall
+What happened
+    LatencyMetrics : the stamps of a turn
+    LatencyBudgets : the promises, and the verdicts on them
+    Turn : a turn, read off its event log
+    EventLog : what happened, when, in which stage
+    turns_table : many turns as a table
+    Recording : the conversation as stereo sound
+    Sound : a sound to listen to in a notebook
+
+Further modules, imported by name: ``as_published`` (the article's pipeline with its faults),
+``engines`` (real speech recognition, synthesis and voice activity), ``plots``, ``trace``.
+"""
+
+from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
+from voice_agent_lab.asr import StreamingASR
+from voice_agent_lab.audio import AudioInputStream, Recording, Sound
+from voice_agent_lab.distributions import Fixed, LogNormal, Measured, StageLatencies, WithStalls
+from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics
+from voice_agent_lab.llm import StreamingLLM
+from voice_agent_lab.playback import Playback
+from voice_agent_lab.simulation import simulate
+from voice_agent_lab.streams import StageError
+from voice_agent_lab.timeline import EventLog
+from voice_agent_lab.tts import StreamingTTS
+from voice_agent_lab.turn import Turn, turns_table
+from voice_agent_lab.turn_taking import EnergyVAD, SilenceTimeout
+
+__all__ = [
+    "AgentState",
+    "AudioInputStream",
+    "EnergyVAD",
+    "EventLog",
+    "Fixed",
+    "LatencyBudgets",
+    "LatencyMetrics",
+    "LogNormal",
+    "Measured",
+    "Playback",
+    "Recording",
+    "SilenceTimeout",
+    "Sound",
+    "StageError",
+    "StageLatencies",
+    "StreamingASR",
+    "StreamingLLM",
+    "StreamingTTS",
+    "StreamingVoiceAgent",
+    "Turn",
+    "WithStalls",
+    "simulate",
+    "turns_table",
+]

@@ -27,8 +27,9 @@ from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics, check_second
 from voice_agent_lab.llm import LanguageModel, StreamingLLM
 from voice_agent_lab.playback import Playback
 from voice_agent_lab.streams import StageError, guard, run_ahead
-from voice_agent_lab.timeline import EventLog, Turn, record
+from voice_agent_lab.timeline import EventLog, record
 from voice_agent_lab.tts import StreamingTTS, Synthesiser, aggregate, check_unit
+from voice_agent_lab.turn import Turn
 from voice_agent_lab.turn_taking import Endpointing, EnergyVAD, SilenceTimeout, VoiceActivityDetector
 
 OVERLAPS = ("sequential", "chained", "concurrent")

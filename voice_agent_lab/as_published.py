@@ -29,8 +29,9 @@ from voice_agent_lab.audio import CHARS_PER_SECOND, AudioInputStream, speech_lik
 from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.llm import StreamingLLM
 from voice_agent_lab.streams import sleep_until
-from voice_agent_lab.timeline import Turn, record
+from voice_agent_lab.timeline import record
 from voice_agent_lab.tts import StreamingTTS
+from voice_agent_lab.turn import Turn
 
 # The inputs of the article's experiment. Other words would have other lengths and other times.
 PROMPTS = ("Hello, how are you today?", "What's the weather like?", "Can you tell me the time?")

@@ -201,7 +201,7 @@ class AudioInputStream:
             yield np.pad(frame, (0, self.chunk_size - len(frame)))
 
 
-@dataclass
+@dataclass(repr=False)
 class Recording:
     """What was to be heard at the user's side of a conversation: the user left, the agent right.
 
@@ -248,6 +248,9 @@ class Recording:
     def write(self, path: str | Path) -> None:
         """Write the recording; the file's ending says how: WAV, FLAC or OGG."""
         soundfile.write(path, self.stereo(), self.sample_rate)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.stereo()) / self.sample_rate:.1f} s of conversation: the user left, the agent right>"
 
     def _repr_html_(self) -> str:
         return Sound(self.stereo(), self.sample_rate)._repr_html_()

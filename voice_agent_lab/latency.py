@@ -51,14 +51,14 @@ class _Shown:
     def table(self) -> pd.DataFrame:
         raise NotImplementedError
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.table().to_string()
 
     def _repr_html_(self) -> str:
         return self.table().to_html()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LatencyMetrics(_Shown):
     """When each thing happened in one turn, in seconds since the microphone opened.
 
@@ -235,7 +235,7 @@ class Verdict:
         return "missed" if self.missed else "met"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BudgetReport(_Shown):
     """The verdicts on all budgets of one turn."""
 

@@ -1,17 +1,14 @@
-"""The event log of a turn, and everything that is read off it.
+"""The event log: what happened, when, in which stage.
 
-A turn is a list of events ``(time, stage, name)``. Components write to the log; metrics, spans and
-the parts of the wait are pure functions of it. Nothing is measured twice, and what is not in the
-log was not measured.
+A turn is a list of events ``(time, stage, name)``. Whatever takes part in it calls `record`, which
+finds the log of the running turn in a context variable; so no component needs to be handed a log,
+and outside a turn nothing is recorded. All that is said about a turn later is read off this log.
 
 Conventions
 -----------
-* Times are seconds since the turn's microphone opened, on the event loop's clock, rounded to the
-  nanosecond. The log is ordered by time; simultaneous events keep the order of their recording.
-* An item's ``took`` is the time its stage worked on it: waiting for input does not count.
-* The parts of the wait are contiguous: each begins where the one before ends, the first at the true
-  end of speech, the last ends at the first audible sample. So they sum to voice-to-voice exactly.
-  Where stages overlap, a stage owns only what it adds after the stage before it.
+Times are seconds since the turn's microphone opened, on the event loop's clock, rounded to the
+nanosecond. The log is ordered by time; simultaneous events keep the order of their recording. An
+item's ``took`` is the time its stage worked on it: waiting for input does not count.
 """
 
 import asyncio
@@ -20,13 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
-from math import inf, isnan, nan
-
-import pandas as pd
-
-from voice_agent_lab.latency import LatencyMetrics, _Shown, format_seconds, interval
+from math import nan
 
 _current_log: ContextVar["EventLog | None"] = ContextVar("event_log", default=None)
 
@@ -120,198 +111,3 @@ class EventLog:
         return cls(
             events=tuple(Event(row.pop("time"), row.pop("stage"), row.pop("name"), row) for row in rows)
         )
-
-
-@dataclass(frozen=True)
-class Span:
-    """A stretch of time in which a stage was busy with something, in seconds."""
-
-    stage: str
-    name: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
-class Part:
-    """One contiguous part of the wait: what it is, who owns it, and when (seconds).
-
-    `owner` is one of "service", "setting", "pipeline", "network" and "device": whom to ask for the
-    milliseconds back.
-    """
-
-    name: str
-    stage: str
-    owner: str
-    start: float
-    end: float
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasted, in seconds."""
-        return interval(self.start, self.end, self.name)
-
-
-# Each part of the wait: its name, its stage, its owner, and the event that ends it.
-_PARTS = (
-    ("input transport", "microphone", "network", ("microphone", "speech_delivered")),
-    ("endpointing", "endpointing", "setting", ("endpointing", "end_of_turn")),
-    ("recognition", "asr", "service", ("asr", "frame")),
-    ("finalisation", "asr", "service", ("asr", "complete")),
-    ("hand-over", "agent", "pipeline", ("llm", "started")),
-    ("first token", "llm", "service", ("llm", "token")),
-    ("text aggregation", "llm", "setting", ("tts", "piece")),
-    ("first chunk", "tts", "service", ("tts", "chunk")),
-    ("output transport", "playback", "network", ("playback", "chunk")),
-    ("leading silence", "tts", "service", ("playback", "started")),
-)
-
-
-@dataclass
-class Turn(_Shown):
-    """One turn of a conversation, read off its event log.
-
-    Parameters
-    ----------
-    log : EventLog
-        What happened.
-    """
-
-    log: EventLog
-
-    @property
-    def transcript(self) -> str:
-        """What the recogniser finally understood; empty if it did not come to that."""
-        return next((e.detail["text"] for e in self.log.all("asr", "complete")), "")
-
-    @property
-    def partials(self) -> list[tuple[float, str]]:
-        """Each partial transcript with its time in seconds."""
-        return [(e.time, e.detail["text"]) for e in self.log.all("asr", "partial")]
-
-    @property
-    def reply(self) -> str:
-        """What the language model generated."""
-        return "".join(e.detail["text"] for e in self.log.all("llm", "token")).strip()
-
-    @property
-    def metrics(self) -> LatencyMetrics:
-        """The stamps of this turn."""
-        first, last = self.log.first, self.log.last
-        return LatencyMetrics(
-            audio_chunk_received=first("microphone", "frame"),
-            asr_started=first("asr", "started"),
-            asr_partial=first("asr", "partial"),
-            asr_complete=first("asr", "complete"),
-            llm_started=first("llm", "started"),
-            llm_first_token=first("llm", "token"),
-            llm_complete=first("llm", "complete"),
-            tts_started=first("tts", "piece"),
-            tts_first_chunk=first("tts", "chunk"),
-            tts_complete=first("tts", "complete"),
-            speech_ended=last("user", "speech_ended"),
-            end_of_turn=first("endpointing", "end_of_turn"),
-            playback_started=first("playback", "started"),
-            playback_ended=first("playback", "ended"),
-        )
-
-    @property
-    def latencies(self) -> dict[str, list[float]]:
-        """For each budget's name the seconds that each of its items took; empty if not measured."""
-        metrics, tokens, chunks = self.metrics, self.log.all("llm", "token"), self.log.all("tts", "chunk")
-        once = {
-            "asr_finalization": interval(
-                self.log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"
-            ),
-            "llm_first_token": metrics.time_to_first_token,
-            "time_to_first_audio": metrics.get_time_to_first_audio(),
-        }
-        return {
-            "asr_processing": [e.detail["took"] for e in self.log.all("asr", "frame")],
-            "llm_token_generation": [e.detail["took"] for e in tokens[1:]],
-            "tts_first_chunk": [e.detail["took"] for e in chunks if e.detail["first_of_piece"]],
-            "tts_chunk_generation": [e.detail["took"] for e in chunks if not e.detail["first_of_piece"]],
-            **{name: [] if isnan(seconds) else [seconds] for name, seconds in once.items()},
-        }
-
-    @property
-    def underruns(self) -> list[Span]:
-        """The silences inside the reply: playback had run dry because synthesis was late."""
-        events = self.log.all("playback", "underrun")
-        return [Span("playback", "underrun", interval(e.detail["seconds"], e.time), e.time) for e in events]
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """The contiguous parts of voice-to-voice, in order; empty if it was not measured.
-
-        An event that is missing from the log (a recogniser without endpointing, say) leaves its
-        part to the next one. Parts of no length are left out.
-        """
-        start, end = self.metrics.speech_ended, self.metrics.playback_started
-        if isnan(start) or isnan(end):
-            return ()
-        parts, reached = [], start
-        for name, stage, owner, event in _PARTS:
-            # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
-            time = self.log.last(*event) if event == ("asr", "frame") else self.log.first(*event)
-            if time > reached:
-                parts.append(Part(name, stage, owner, reached, min(time, end)))
-                reached = min(time, end)
-        return tuple(parts)
-
-    @property
-    def spans(self) -> list[Span]:
-        """When each stage was busy, for a timeline: finished spans only."""
-        m, log = self.metrics, self.log
-        frames_done = log.last("asr", "frame")
-        candidates = [
-            Span("user", "speech", log.first("user", "speech_started"), m.speech_ended),
-            Span("endpointing", "waiting for silence", m.speech_ended, m.end_of_turn),
-            Span("asr", "recognition", m.audio_chunk_received, frames_done),
-            Span("asr", "finalisation", frames_done, m.asr_complete),
-            Span("llm", "first token", m.llm_started, m.llm_first_token),
-            Span("llm", "tokens", m.llm_first_token, m.llm_complete),
-            Span("tts", "first chunk", m.tts_started, m.tts_first_chunk),
-            Span("tts", "chunks", m.tts_first_chunk, m.tts_complete),
-        ]
-        edges = [m.playback_started, *(t for u in self.underruns for t in (u.start, u.end)), m.playback_ended]
-        candidates += [
-            Span("playback", "speech", a, b) for a, b in list(pairwise(edges))[::2]
-        ] + self.underruns
-        return [span for span in candidates if span.end > span.start]
-
-    @cached_property
-    def user_input(self) -> str:
-        """What the user was to say, as given to the agent."""
-        return next((e.detail["text"] for e in self.log.all("user", "input")), "")
-
-    def table(self) -> pd.DataFrame:
-        """Return the parts of the wait with their owners; the last row is their sum, voice-to-voice."""
-        rows = [(part.name, part.owner, format_seconds(part.seconds)) for part in self.parts]
-        rows.append(("voice-to-voice", "", format_seconds(self.metrics.voice_to_voice)))
-        return pd.DataFrame(rows, columns=["part", "owner", "seconds"]).set_index("part")
-
-
-def turns_table(turns: list[Turn]) -> pd.DataFrame:
-    """Return one row for each turn and one column for each metric and part, in seconds.
-
-    What was not measured is ``nan``.
-    """
-    rows = []
-    for turn in turns:
-        metrics = turn.metrics
-        rows.append(
-            {
-                "user": turn.user_input,
-                "transcript": turn.transcript,
-                "voice-to-voice": metrics.voice_to_voice,
-                "time to first token": metrics.time_to_first_token,
-                "time to first audio": metrics.get_time_to_first_audio(),
-                "total latency": metrics.get_total_latency(),
-                "underrun": round(sum(u.end - u.start for u in turn.underruns), 9)
-                if metrics.playback_started < inf
-                else nan,
-                **{part.name: part.seconds for part in turn.parts},
-            }
-        )
-    return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="turn"))

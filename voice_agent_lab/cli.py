@@ -1,0 +1,128 @@
+"""The command ``voice-agent-lab``: the demonstration, the course, and the care of its notebooks."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from voice_agent_lab import demo
+from voice_agent_lab.agent import OVERLAPS
+from voice_agent_lab.demo import CommandError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except CommandError as error:
+        print(f"voice-agent-lab: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        print("voice-agent-lab: stopped", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="voice-agent-lab", description="Take a voice agent apart, millisecond by millisecond."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("demo", help="three spoken questions, heard, answered and measured")
+    command.add_argument(
+        "--wav", nargs="+", metavar="FILE", help="your own recordings instead, a turn each (WAV, FLAC, OGG)"
+    )
+    command.add_argument("--simulate", action="store_true", help="simulated parts only; needs no extra")
+    command.add_argument(
+        "--real-time", action="store_true", help="run on the wall clock, not in virtual time"
+    )
+    command.add_argument(
+        "--overlap", choices=OVERLAPS, default="concurrent", help="who waits for whom (default: concurrent)"
+    )
+    command.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="where to write (default: the next free demo-N)"
+    )
+    command.set_defaults(run=_demo)
+
+    command = commands.add_parser("course", help="open the notebooks in JupyterLab")
+    command.set_defaults(run=_course)
+
+    command = commands.add_parser("notebooks", help="execute the notebooks afresh and normalise their files")
+    command.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="which (default: the whole course)"
+    )
+    command.add_argument("--check", action="store_true", help="change nothing; fail if anything would change")
+    command.set_defaults(run=_notebooks)
+
+    command = commands.add_parser("learners", help="write the notebooks without their solutions")
+    command.add_argument(
+        "--out", type=Path, metavar="FOLDER", default=Path("learners"), help="where (default: learners)"
+    )
+    command.set_defaults(run=_learners)
+    return parser
+
+
+def _demo(options: argparse.Namespace) -> int:
+    demo.run(
+        recordings=options.wav or [],
+        simulated=options.simulate,
+        real_time=options.real_time,
+        overlap=options.overlap,
+        folder=options.out,
+    )
+    return 0
+
+
+def course_folder() -> Path:
+    """Return the folder of the notebooks: that of a clone, or the copy inside an installed package."""
+    package = Path(__file__).parent
+    return next(
+        f
+        for f in (package.parent / "notebooks", package / "notebooks")
+        if (f / "00_start_here.ipynb").exists()
+    )
+
+
+def _course(options: argparse.Namespace) -> int:
+    folder = course_folder()
+    if folder.parent == Path(__file__).parent:  # installed, not cloned: a copy to work in
+        copy = Path("voice-agent-lab-course")
+        if not copy.exists():
+            shutil.copytree(folder, copy)
+        folder = copy
+    return subprocess.call([sys.executable, "-m", "jupyterlab", str(folder / "00_start_here.ipynb")])
+
+
+def _notebooks(options: argparse.Namespace) -> int:
+    from nbclient.exceptions import CellExecutionError  # takes a while to import
+
+    from voice_agent_lab.courseware import refresh
+
+    changed = []
+    for path in tqdm(options.files or sorted(course_folder().glob("*.ipynb")), unit="notebook"):
+        try:
+            changed += refresh([path], check=options.check)
+        except CellExecutionError as error:
+            raise CommandError(f"a cell of {path} failed:\n{error}") from error
+    for path in changed:
+        print(f"{path}: {'would change' if options.check else 'written'}")  # noqa: T201
+    return 1 if options.check and changed else 0
+
+
+def _learners(options: argparse.Namespace) -> int:
+    from voice_agent_lab.courseware import make_learners_edition
+
+    try:
+        written = make_learners_edition(course_folder(), options.out)
+    except OSError as error:
+        raise CommandError(f"{error.strerror or error}; choose another --out") from error
+    print(f"{len(written)} notebooks without solutions in {options.out}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Care for the notebooks: execute them, keep their files free of noise, make the learners' edition.
+
+The committed outputs are part of the lessons, so they are made by one command, the same for
+everyone, and checked by it. Noise is what changes without a change in the lesson: widget state,
+execution times, random ids, the version of Python.
+
+The notebooks are kept with their solutions. In the learners' edition each stretch between
+``# BEGIN SOLUTION`` and ``# END SOLUTION`` is replaced by ``raise NotImplementedError``.
+"""
+
+import copy
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+_SOUND = re.compile(r"data:audio/ogg;base64,[A-Za-z0-9+/=]*")
+_PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]*")
+
+
+def execute(notebook: NotebookNode, folder: Path, *, allowed: Iterable[str] = ()) -> NotebookNode:
+    """Return a copy of `notebook`, executed from top to bottom in a new kernel.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        What to run.
+    folder : Path
+        Where the kernel works.
+    allowed : iterable of str
+        The names of exceptions that a cell may raise.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        If a cell raises anything else.
+    """
+    executed = copy.deepcopy(notebook)
+    client = NotebookClient(
+        executed,
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        allow_error_names=list(allowed),
+    )
+    client.execute()
+    return executed
+
+
+def normalise(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy of `notebook` without the noise that an execution leaves."""
+    clean = copy.deepcopy(notebook)
+    clean.metadata = NotebookNode(
+        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
+        language_info={"name": "python"},
+    )
+    clean.nbformat, clean.nbformat_minor = 4, 5
+    count = 0
+    for number, cell in enumerate(clean.cells):
+        cell["id"] = f"cell-{number:02d}"
+        cell.metadata = NotebookNode({k: v for k, v in cell.metadata.items() if k in ("tags", "nbgrader")})
+        if cell.cell_type != "code":
+            continue
+        if cell.source.strip() and cell.execution_count is not None:
+            count += 1
+            cell.execution_count = count
+        for output in cell.outputs:
+            if "execution_count" in output:
+                output.execution_count = cell.execution_count
+            if "data" in output:
+                # Without its state a widget's view is a dead link; its text remains.
+                output.data.pop("application/vnd.jupyter.widget-view+json", None)
+                output.metadata = NotebookNode()
+    return clean
+
+
+def refresh(paths: Iterable[Path], *, check: bool = False) -> list[Path]:
+    """Execute and normalise notebooks in place.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        The notebooks.
+    check : bool
+        Write nothing.
+
+    Returns
+    -------
+    list of Path
+        The notebooks that changed, or, with `check`, would change. The bytes of pictures and
+        sounds do not count in a check: they differ with the versions of the drawing and encoding
+        libraries, and everything that they show is also in compared text.
+    """
+    changed = []
+    for path in paths:
+        committed = path.read_text(encoding="utf-8")
+        notebook = nbformat.reads(committed, as_version=4)
+        fresh = normalise(execute(notebook, path.parent))
+        text = _keep_sounds(to_text(fresh), committed)
+        same = without_media(text) == without_media(committed) if check else text == committed
+        if not same:
+            changed.append(path)
+            if not check:
+                path.write_text(text, encoding="utf-8", newline="\n")
+    return changed
+
+
+_SOLUTION = re.compile(r"^([ ]*)# BEGIN SOLUTION\n.*?^[ ]*# END SOLUTION$", re.MULTILINE | re.DOTALL)
+
+
+def without_solutions(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy of `notebook` for learners: stubs for solutions, no results of the checks."""
+    stripped = copy.deepcopy(notebook)
+    for cell in stripped.cells:
+        if cell.cell_type != "code" or "nbgrader" not in cell.metadata:
+            continue
+        cell.source = _SOLUTION.sub(r'\1raise NotImplementedError("your answer goes here")', cell.source)
+        cell.outputs, cell.execution_count = [], None
+    return stripped
+
+
+def make_learners_edition(source: Path, target: Path) -> list[Path]:
+    """Write the course without its solutions.
+
+    Parameters
+    ----------
+    source, target : Path
+        The folder of the course, and the folder to write, which must not exist yet or be empty:
+        a learner's work is never overwritten.
+
+    Returns
+    -------
+    list of Path
+        The notebooks written.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something in `target`.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise FileExistsError(f"{target} is not empty; move what is in it away, or choose another folder")
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+    written = sorted(target.glob("*.ipynb"))
+    for path in written:
+        notebook = nbformat.read(path, as_version=4)
+        path.write_text(to_text(without_solutions(notebook)), encoding="utf-8", newline="\n")
+    return written
+
+
+def to_text(notebook: NotebookNode) -> str:
+    """Return the notebook file's text: JSON with one-space indents, as Jupyter writes it."""
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def without_media(text: str) -> str:
+    """Return a notebook file's text with the bytes of its pictures and sounds blanked out."""
+    notebook = json.loads(text)
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", []):
+            for kind in ("image/png", "image/jpeg"):
+                if kind in output.get("data", {}):
+                    output["data"][kind] = ""
+    return _PICTURE.sub("", _SOUND.sub("", json.dumps(notebook)))
+
+
+def _keep_sounds(fresh: str, committed: str) -> str:
+    """Return `fresh` with the committed sounds where nothing but their random serial numbers differs."""
+    sounds = iter(_SOUND.findall(committed))
+    if _SOUND.sub("", fresh) != _SOUND.sub("", committed):
+        return fresh
+    return _SOUND.sub(lambda _: next(sounds), fresh)

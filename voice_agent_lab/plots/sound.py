@@ -1,0 +1,155 @@
+"""Figures of sound: its waveform, its energy as a voice activity detector sees it, its spectrogram.
+
+Conventions
+-----------
+Audio is mono float32 in [-1, 1], shape ``(samples,)``; sample rates are in Hz. Energy is the root
+mean square of 10 ms windows in dBFS: decibels below full scale, where an amplitude of 1 is 0 dBFS.
+It is drawn down to -80 dBFS; what is quieter, digital silence included, lies on that line.
+"""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.mlab import specgram
+
+from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, length, new_figure
+
+FLOOR = -80.0
+_WINDOW = 0.010  # seconds
+_COLUMNS = 640  # about as many as the figure has pixels
+
+
+def energy(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the energy of each 10 ms of sound; a shorter rest at the end is left out.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (samples,)
+        The sound.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    times : ndarray
+        The middle of each window, in seconds.
+    dbfs : ndarray
+        Its root mean square in dBFS, at least -80.
+    """
+    samples = _checked(samples, sample_rate)
+    window = max(1, round(_WINDOW * sample_rate))
+    windows = samples[: len(samples) // window * window].reshape(-1, window).astype(np.float64)
+    rms = np.sqrt((windows**2).mean(axis=1))
+    times = (np.arange(len(rms)) + 0.5) * window / sample_rate
+    return times, 20 * np.log10(np.maximum(rms, 10 ** (FLOOR / 20)))
+
+
+@drawn_in_style
+def waveform_and_energy(
+    samples: np.ndarray, sample_rate: int, threshold: float | None = None, *, stage: str = "user"
+) -> Figure:
+    """Draw a sound's waveform and, beneath it, its energy.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (samples,)
+        The sound, 10 ms of it at least.
+    sample_rate : int
+        In Hz.
+    threshold : float, optional
+        In dBFS; energy above it counts as speech. An amplitude ``a`` is ``20 * log10(a)`` dBFS.
+    stage : str
+        Whose sound it is, for the colour; "playback" is the agent's voice.
+
+    Returns
+    -------
+    Figure
+    """
+    samples = _checked(samples, sample_rate)
+    figure, (wave, below) = new_figure(3.5, left=0.75, right=0.85, shares=(1, 1))
+    seconds = len(samples) / sample_rate
+    # Each column holds the lowest and the highest of its samples: what the eye would see of them all.
+    starts = np.unique(np.linspace(0, len(samples), _COLUMNS, endpoint=False).astype(int))
+    low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
+    wave.fill_between(starts / sample_rate, low, high, color=STAGE_COLOURS[stage], linewidth=0.8)
+    peak = float(np.abs(samples).max())
+    wave.set(xlim=(0, seconds), ylim=(-(peak or 1) * 1.1, (peak or 1) * 1.1), ylabel="amplitude")
+    wave.yaxis.get_major_locator().set_params(nbins=4)
+    sentence = _draw_energy(below, samples, sample_rate, stage, threshold)
+    figure.set_label(f"{length(seconds)} of sound, peak amplitude {peak:.2f}; {sentence}.")
+    return figure
+
+
+@drawn_in_style
+def spectrogram(samples: np.ndarray, sample_rate: int, *, stage: str = "user") -> Figure:
+    """Draw a sound's spectrogram, darker where it is louder, and its energy beneath it.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (samples,)
+        The sound, 32 ms of it at least.
+    sample_rate : int
+        In Hz.
+    stage : str
+        Whose sound it is, for the colour of the energy; "playback" is the agent's voice.
+
+    Returns
+    -------
+    Figure
+    """
+    samples = _checked(samples, sample_rate)
+    size = round(0.032 * sample_rate)
+    if len(samples) < size:
+        raise ValueError(f"samples has {len(samples)} values; a spectrogram needs {size}, which is 32 ms")
+    hop = min(size, max(round(0.008 * sample_rate), len(samples) // 700))
+    power, frequencies, times = specgram(samples, NFFT=size, Fs=sample_rate, noverlap=size - hop)
+    level = 10 * np.log10(np.maximum(power, 1e-12))
+    level -= level.max()
+    figure, (picture, below) = new_figure(3.5, left=0.75, right=1.0, shares=(2, 1))
+    half = (times[1] - times[0]) / 2 if len(times) > 1 else size / sample_rate / 2
+    extent = (times[0] - half, times[-1] + half, 0, frequencies[-1] / 1000)
+    look = {"cmap": "Greys", "vmin": -60, "vmax": 0, "interpolation": "nearest"}
+    picture.imshow(level, origin="lower", aspect="auto", extent=extent, **look)
+    picture.set(xlim=(0, len(samples) / sample_rate), ylabel="kHz")
+    _write_right(picture, "axes fraction", 0.5, "white to black\nis 60 dB")
+    sentence = _draw_energy(below, samples, sample_rate, stage, None)
+    loudest = frequencies[int(power.mean(axis=1).argmax())]
+    figure.set_label(
+        f"Spectrogram of {length(len(samples) / sample_rate)} of sound "
+        f"up to {frequencies[-1] / 1000:.1f} kHz, on average strongest near {loudest:.0f} Hz; {sentence}."
+    )
+    return figure
+
+
+def _draw_energy(
+    axes: Axes, samples: np.ndarray, sample_rate: int, stage: str, threshold: float | None
+) -> str:
+    """Draw the energy and return it as words."""
+    times, dbfs = energy(samples, sample_rate)
+    axes.fill_between(times, FLOOR, dbfs, color=STAGE_COLOURS[stage], alpha=0.35, linewidth=0)
+    axes.plot(times, dbfs, color=STAGE_COLOURS[stage], linewidth=1.2, label="energy")
+    axes.set(ylim=(FLOOR, 0), ylabel="dBFS", xlabel="seconds", yticks=(-80, -60, -40, -20, 0))
+    words = f"energy between {dbfs.min():.0f} and {dbfs.max():.0f} dBFS"
+    if threshold is None:
+        return words
+    above = (dbfs > threshold).sum() * _WINDOW
+    axes.axhline(threshold, color="black", linestyle="--", linewidth=1.2, label="threshold")
+    _write_right(axes, "data", threshold, f"threshold\n{threshold:.0f} dBFS".replace("-", "\N{MINUS SIGN}"))
+    return f"{words}, above the threshold of {threshold:.0f} dBFS for {length(above)}"
+
+
+def _write_right(axes: Axes, coordinates: str, y: float, text: str) -> None:
+    place = {"xycoords": ("axes fraction", coordinates), "textcoords": "offset points"}
+    axes.annotate(text, (1, y), (5, 0), va="center", size=8, **place)
+
+
+def _checked(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    samples = np.asarray(samples)
+    if samples.ndim != 1:
+        raise ValueError(f"samples has shape {samples.shape}; give one channel, shape (samples,)")
+    if not sample_rate > 0:
+        raise ValueError(f"sample_rate is {sample_rate!r}; it must be a positive number of Hz, such as 16000")
+    least = round(_WINDOW * sample_rate)
+    if len(samples) < least:
+        raise ValueError(f"samples has {len(samples)} values; give {least} or more, which is 10 ms")
+    return samples

@@ -1,0 +1,103 @@
+"""Virtual time: run asyncio code without waiting, exactly and repeatably.
+
+The coroutine that `simulate` runs in a millisecond is the one that `asyncio.run` runs in real time,
+and it cannot tell which of them does. The loop behind it is in `virtual_loop`.
+
+>>> async def three_naps():
+...     for _ in range(3):
+...         await asyncio.sleep(0.1)
+...     return asyncio.get_running_loop().time()
+>>> simulate(three_naps())
+0.3
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Coroutine, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from typing import Any, TypeVar
+
+from voice_agent_lab.virtual_loop import DeadlockError, VirtualTimeExceeded, VirtualTimeLoop
+
+__all__ = ["DeadlockError", "VirtualTimeExceeded", "VirtualTimeLoop", "simulate"]
+
+T = TypeVar("T")
+
+
+def simulate(
+    coro: Coroutine[Any, Any, T],
+    *,
+    start: float = 0.0,
+    max_virtual_time: float | None = None,
+    worker_cost: float | None = None,
+    bind_time: bool = False,
+) -> T:
+    """Run a coroutine in virtual time and return its result.
+
+    This is a plain function call, wherever it is made: in a script, in a notebook cell or a
+    coroutine (the loop already running there stands still meanwhile), or inside another
+    simulation, which has a clock of its own. Tasks and async generators that the coroutine
+    leaves behind are cancelled or closed, and awaited, before the call ends, however it ends.
+
+    Parameters
+    ----------
+    coro : coroutine
+        What to run, as for `asyncio.run`.
+    start : float
+        What the virtual clock reads at first, in seconds.
+    max_virtual_time : float, optional
+        How many virtual seconds the simulation may last; no limit by default. Ends a
+        heartbeat that never stops, but not a loop that never lets the clock move.
+    worker_cost : float, optional
+        Virtual seconds that each function given to `asyncio.to_thread` or
+        `loop.run_in_executor` takes. By default the real time it took, which differs from
+        run to run.
+    bind_time : bool
+        Whether `time.time`, `time.monotonic`, `time.perf_counter` and their ``_ns`` variants
+        read the virtual clock meanwhile, for libraries that do not ask the loop. All of them
+        then give `loop.time()`, not seconds since 1970, and do so in every thread. A
+        function imported by name beforehand keeps real time.
+
+    Returns
+    -------
+    object
+        What the coroutine returned; what it raised is raised.
+
+    Raises
+    ------
+    DeadlockError
+        As soon as nothing can ever happen again.
+    VirtualTimeExceeded
+        When something is due, but only after `max_virtual_time`.
+    TypeError
+        If `coro` is not a coroutine or a duration is not a number.
+    ValueError
+        If a duration is negative or not finite.
+    """
+    if not isinstance(coro, Coroutine):
+        raise TypeError(f"coro is {coro!r}, not a coroutine: call an async function, as in simulate(main()).")
+    try:
+        loop = VirtualTimeLoop(start=start, max_virtual_time=max_virtual_time, worker_cost=worker_cost)
+    except (TypeError, ValueError):
+        coro.close()  # it will not run, and need not warn that nobody awaited it
+        raise
+    with closing(loop), _time_module_reading(loop) if bind_time else nullcontext():
+        try:
+            return loop.run_until_complete(coro)
+        finally:
+            loop.wind_up()
+
+
+@contextmanager
+def _time_module_reading(loop: VirtualTimeLoop) -> Iterator[None]:
+    """Let the functions of the `time` module read the clock of `loop` for a while."""
+    names = ("time", "monotonic", "perf_counter")
+    before = {name: getattr(time, name) for kind in names for name in (kind, f"{kind}_ns")}
+    try:
+        for name in before:
+            setattr(time, name, (lambda: loop._now) if name.endswith("_ns") else loop.time)
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(time, name, function)
