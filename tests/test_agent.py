@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -50,6 +51,7 @@ def test_the_default_turn_event_by_event():
             (0.2, "asr", "frame"),
             (0.2, "microphone", "frame"),
             (0.3, "user", "speech_ended"),
+            (0.3, "microphone", "speech_captured"),
             (0.3, "microphone", "speech_delivered"),
             (0.3, "microphone", "frame"),
             (0.3, "asr", "frame"),
@@ -388,12 +390,12 @@ def assert_invariants(turn):
     if turn.parts:
         assert turn.parts[0].start == metrics.speech_ended
         assert turn.parts[-1].end == metrics.playback_started
-        for before, after in zip(turn.parts, turn.parts[1:], strict=False):
+        for before, after in pairwise(turn.parts):
             assert before.end == after.start
         nanoseconds = sum(round(part.seconds * 1e9) for part in turn.parts)
         assert nanoseconds == round(metrics.voice_to_voice * 1e9)
     states = [AgentState.LISTENING, *(AgentState(e.detail["state"]) for e in log if e.name == "state")]
-    for state, following in zip(states, states[1:], strict=False):
+    for state, following in pairwise(states):
         assert following in LEGAL[state]
     assert states[-1] is AgentState.LISTENING
     pieces = "".join(e.detail["text"] for e in log if e.name == "piece")

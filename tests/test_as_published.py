@@ -1,5 +1,7 @@
 """The article's own numbers, and what each mend is worth."""
 
+from math import isnan
+
 import pytest
 
 from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
@@ -128,3 +130,9 @@ def test_with_every_fault_mended_it_is_the_streaming_agent():
             "playback_ended",
         ):
             assert getattr(got, stamp) == getattr(expected, stamp), stamp
+
+
+def test_a_lost_stamp_is_not_measured_once_zeros_are_mended():
+    agent = PublishedVoiceAgent(replies={}, mended={Fault.ZERO_STAMPS})
+    simulate(agent.process_turn(PROMPTS[0]))
+    assert isnan(agent.reported_time_to_first_audio(agent.turns[0], lost={"asr_complete"}))

@@ -21,7 +21,13 @@ pytestmark = pytest.mark.browser
 
 NOTEBOOKS = ["00_start_here", "01_latency_and_budgets", "06_the_orchestrator", "07_the_article_reproduced"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +44,13 @@ def lab(tmp_path_factory):
     # Attach every cell's output, seen or not; the default attaches those in the window only.
     (settings / "tracker.jupyterlab-settings").write_text('{"windowingMode": "none"}')
     environment = os.environ | {"JUPYTERLAB_SETTINGS_DIR": str(settings.parent.parent)}
-    options = ["--no-browser", "--allow-root", f"--port={port}", "--ip=127.0.0.1", "--IdentityProvider.token="]
+    options = [
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+        "--ip=127.0.0.1",
+        "--IdentityProvider.token=",
+    ]
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options, f"--ServerApp.root_dir={root}"],
         stdout=subprocess.DEVNULL,

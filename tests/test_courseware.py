@@ -175,9 +175,6 @@ def test_an_error_that_is_not_allowed_stops_the_execution(tmp_path):
     assert notebook.cells[0].outputs == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="nbclient splits a stream where it was flushed, unless told to coalesce"
-)
 def test_what_a_cell_prints_is_one_output_however_it_was_flushed(tmp_path):
     source = "import time\nprint('a', flush=True)\ntime.sleep(0.5)\nprint('b')"
     executed = normalise(execute(new_notebook(cells=[new_code_cell(source)]), tmp_path))
@@ -234,23 +231,11 @@ def test_a_check_sees_a_picture_that_is_missing(committed):
     assert len(refresh([committed(both, [display(text_plain="<Figure>")])], check=True)) == 1
 
 
-def test_sounds_that_differ_in_nothing_but_their_bytes_are_kept(committed):
-    before = [display(text_html=SOUND.format("AAAA")), display(text_html=SOUND.format("BBBB"))]
-    after = [display(text_html=SOUND.format("CCCC")), display(text_html=SOUND.format("DDDD"))]
-    path = committed(before, after)
-    text = path.read_text()
-    assert refresh([path]) == []
-    assert path.read_text() == text
-
-
-def test_sounds_are_written_anew_with_the_words_around_them(committed):
-    def outputs(data, words):
-        return [display(text_html=SOUND.format(data)), display(text_plain=words)]
-
-    path = committed(outputs("AAAA", "1.0 s"), outputs("CCCC", "1.1 s"))
+def test_a_check_ignores_the_bytes_of_sounds_and_a_refresh_writes_them(committed):
+    path = committed([display(text_html=SOUND.format("AAAA"))], [display(text_html=SOUND.format("CCCC"))])
+    assert refresh([path], check=True) == []
     assert refresh([path]) == [path]
     assert "CCCC" in path.read_text()
-    assert "AAAA" not in path.read_text()
 
 
 def test_only_the_notebooks_that_changed_are_reported(committed, tmp_path):
@@ -260,7 +245,6 @@ def test_only_the_notebooks_that_changed_are_reported(committed, tmp_path):
     assert refresh([path, other], check=True) == [other]
 
 
-@pytest.mark.xfail(strict=True, reason="a check compares JSON: a file that a refresh would rewrite passes it")
 def test_a_check_sees_a_file_that_is_written_in_another_way(committed):
     path = committed([display(text_plain="a")], [display(text_plain="a")])
     path.write_text(json.dumps(json.loads(path.read_text()), indent=4))

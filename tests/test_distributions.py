@@ -146,15 +146,11 @@ def test_what_is_neither_number_nor_distribution_is_refused(bad):
 
 
 @pytest.mark.parametrize("arguments", [(-0.1, 0.1, 6.0), (0.3, 0.1, -6.0), ("slow", 0.1, 6.0)])
-@pytest.mark.xfail(strict=True, reason="WithStalls looks at body and stall only when it draws")
 def test_the_parts_of_a_stalling_distribution_are_looked_at_when_it_is_made(arguments):
     with pytest.raises((ValueError, TypeError), match=r"^(body|stall) is "):
         WithStalls(*arguments)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="check_seconds hands a string to isfinite: 'must be real number, not str'"
-)
 @pytest.mark.parametrize(
     ("make", "argument"),
     [

@@ -98,6 +98,5 @@ def test_a_latency_that_cannot_be_is_named(argument):
         StreamingLLM(**{argument: -1})
 
 
-@pytest.mark.xfail(strict=True, reason="prompts are lower-cased and the words of the replies are not")
 def test_the_words_of_the_replies_may_be_capitalised():
     assert StreamingLLM(replies={"Hello": "Hi."}).reply_to("Hello") == "Hi."

@@ -157,7 +157,6 @@ def test_it_reads_an_iterator_that_cannot_be_closed():
     assert simulate(read(run_ahead(Numbers()))) == [(0.0, 1), (0.0, 0)]
 
 
-@pytest.mark.xfail(strict=True, reason="the reader waits for ever: pump() tells it of an Exception only")
 def test_a_stream_that_is_cancelled_from_within_ends_its_reader():
     async def gives_up():
         yield 1

@@ -118,7 +118,6 @@ def test_no_turns_are_an_empty_trace():
     assert json.loads(chrome_trace([])) == {"displayTimeUnit": "ms", "traceEvents": []}
 
 
-@pytest.mark.xfail(strict=True, reason="STAGES.index raises for a stage of somebody's own component")
 def test_a_stage_of_ones_own_is_traced_too():
     own = Turn(EventLog(events=(*SMALL, Event(2.0, "translator", "started"))))
     assert "translator" in {e["args"]["name"] for e in trace(own) if e["ph"] == "M"}

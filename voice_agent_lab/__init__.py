@@ -46,11 +46,12 @@ Further modules, imported by name: ``as_published`` (the article's pipeline with
 
 from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
 from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.audio import AudioInputStream, Recording, Sound
+from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.distributions import Fixed, LogNormal, Measured, StageLatencies, WithStalls
 from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.llm import StreamingLLM
 from voice_agent_lab.playback import Playback
+from voice_agent_lab.recording import Recording, Sound
 from voice_agent_lab.simulation import simulate
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.timeline import EventLog

@@ -21,11 +21,12 @@ from enum import Enum
 import numpy as np
 
 from voice_agent_lab.asr import Recogniser, StreamingASR
-from voice_agent_lab.audio import AudioInputStream, Recording
+from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.distributions import StageLatencies
 from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics, check_seconds
 from voice_agent_lab.llm import LanguageModel, StreamingLLM
 from voice_agent_lab.playback import Playback
+from voice_agent_lab.recording import Recording
 from voice_agent_lab.streams import StageError, guard, run_ahead
 from voice_agent_lab.timeline import EventLog, record
 from voice_agent_lab.tts import StreamingTTS, Synthesiser, aggregate, check_unit
@@ -126,7 +127,8 @@ class StreamingVoiceAgent:
         asr_rate = getattr(self.asr, "sample_rate", self.audio.sample_rate)
         if asr_rate != self.audio.sample_rate:
             raise ValueError(
-                f"the microphone gives {self.audio.sample_rate} Hz and the recogniser takes {asr_rate} Hz; use the same rate for both"
+                f"the microphone gives {self.audio.sample_rate} Hz and the recogniser takes {asr_rate} Hz; "
+                "use the same rate for both"
             )
         self.state = AgentState.LISTENING
         self.turns: list[Turn] = []

@@ -16,10 +16,10 @@ does not speak slower because a program reads slowly. Voice-to-voice counts from
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import count
-from math import ceil, isnan
+from math import ceil, isnan, nan
 
 import numpy as np
 
@@ -56,7 +56,7 @@ class Fault(Enum):
     """What the article's listing gets wrong, in one sentence each."""
 
     PULLED_AUDIO = "The recogniser pulls the audio, so the microphone waits for it."
-    NO_SILENCE = "The silence that should end the turn is never streamed, so nothing decides when the user has finished."
+    NO_SILENCE = "The silence that should end the turn is never streamed, so nothing decides where it ends."
     UNUSED_FINALIZATION = (
         "The budget for finalisation is never used, and partials follow a count of frames, not the words."
     )
@@ -230,7 +230,7 @@ class PublishedVoiceAgent(StreamingVoiceAgent):
             return metrics.voice_to_voice
         if Fault.ZERO_STAMPS in self.faults:
             return PublishedReport.of(metrics, lost).time_to_first_audio
-        return metrics.get_time_to_first_audio()
+        return replace(metrics, **dict.fromkeys(lost, nan)).get_time_to_first_audio()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from voice_agent_lab.audio import CHARS_PER_SECOND
 from voice_agent_lab.distributions import Distribution, drawn
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.latency import check_rate, check_seconds
 
 
 class Recogniser(Protocol):
@@ -61,7 +61,7 @@ class StreamingASR:
     ) -> None:
         if not 0 <= revision_rate <= 1:
             raise ValueError(f"revision_rate is {revision_rate!r}; it must be between 0 and 1")
-        self.sample_rate = sample_rate
+        self.sample_rate = check_rate("sample_rate", sample_rate)
         self.revision_rate = revision_rate
         self.revision_lag = check_seconds("revision_lag", revision_lag)
         self._rng = rng or np.random.default_rng(0)

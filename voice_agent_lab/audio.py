@@ -1,4 +1,4 @@
-"""Sound: speech-like audio, the microphone that never waits, and the recording of a conversation.
+"""Sound that comes in: speech-like audio, and the microphone that never waits.
 
 A microphone delivers a frame *after* it was captured: frame ``k`` of duration ``d`` arrives at
 ``(k + 1) * d``. It never waits for its reader. A reader that is late finds the frames that it has
@@ -12,19 +12,14 @@ which Pipecat finds the onset of speech).
 """
 
 import asyncio
-import base64
-import io
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
 from math import ceil, isnan, nan
-from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.latency import check_rate, check_seconds
 from voice_agent_lab.streams import sleep_until
 from voice_agent_lab.timeline import record
 
@@ -107,7 +102,8 @@ def speech_like(text: str, seconds: float, sample_rate: int = 16000, pitch: floa
     """
     if not text:
         raise ValueError("text is empty; give at least one character to speak")
-    return _speech_like(text, round(check_seconds("seconds", seconds) * sample_rate), sample_rate, pitch)
+    samples = round(check_seconds("seconds", seconds) * sample_rate)
+    return _speech_like(text, samples, sample_rate, pitch) if samples else np.zeros(0, dtype=np.float32)
 
 
 def speech_bounds(samples: np.ndarray, sample_rate: int) -> tuple[float, float]:
@@ -146,13 +142,11 @@ class AudioInputStream:
     def __init__(
         self, sample_rate: int = 16000, chunk_duration_ms: float = 100, latency: float = 0.0
     ) -> None:
-        if sample_rate <= 0:
-            raise ValueError(
-                f"sample_rate is {sample_rate!r}; it must be a positive number of Hz, such as 16000"
-            )
-        self.sample_rate = sample_rate
+        self.sample_rate = check_rate("sample_rate", sample_rate)
         self.chunk_duration_ms = chunk_duration_ms
-        self.chunk_size = round(sample_rate * check_seconds("chunk_duration_ms", chunk_duration_ms) / 1000)
+        self.chunk_size = round(
+            sample_rate * check_seconds("chunk_duration_ms", chunk_duration_ms, "milliseconds") / 1000
+        )
         if self.chunk_size < 1:
             raise ValueError(
                 f"chunk_duration_ms is {chunk_duration_ms!r}; a frame must hold at least one sample"
@@ -195,100 +189,8 @@ class AudioInputStream:
                 record("user", "speech_started", at=opened + started)
             if k == last:
                 record("user", "speech_ended", at=opened + ended)
+                record("microphone", "speech_captured", at=captured)
                 record("microphone", "speech_delivered", at=captured + self.latency)
             record("microphone", "frame", at=captured + self.latency)
             frame = samples[k * self.chunk_size : (k + 1) * self.chunk_size]
             yield np.pad(frame, (0, self.chunk_size - len(frame)))
-
-
-@dataclass(repr=False)
-class Recording:
-    """What was to be heard at the user's side of a conversation: the user left, the agent right.
-
-    Parameters
-    ----------
-    sample_rate : int
-        Of the recording, in Hz.
-    """
-
-    sample_rate: int = 16000
-    sounds: list[tuple[str, float, np.ndarray, int]] = field(default_factory=list)
-
-    def add(self, speaker: str, at: float, samples: np.ndarray, sample_rate: int) -> None:
-        """Keep a sound.
-
-        Parameters
-        ----------
-        speaker : {"user", "agent"}
-            Who made it.
-        at : float
-            When it began, in seconds on the event loop's clock.
-        samples : ndarray of float32, shape (samples,)
-            The sound.
-        sample_rate : int
-            Of `samples`, in Hz.
-        """
-        self.sounds.append((speaker, at, samples, sample_rate))
-
-    def stereo(self) -> np.ndarray:
-        """Return the conversation from its first sound to its last, shape ``(samples, 2)``."""
-        begin = min((at for _, at, _, _ in self.sounds), default=0.0)
-        seconds = max((at - begin + len(s) / rate for _, at, s, rate in self.sounds), default=0.0)
-        mixed = np.zeros((round(seconds * self.sample_rate), 2), dtype=np.float32)
-        # A track is resampled as a whole: frame by frame, every edge would click.
-        for speaker, rate in {(speaker, rate) for speaker, _, _, rate in self.sounds}:
-            track = np.zeros(round(seconds * rate) + 1, dtype=np.float32)
-            for at, samples in ((at, s) for who, at, s, r in self.sounds if (who, r) == (speaker, rate)):
-                start = round((at - begin) * rate)
-                track[start : start + len(samples)] += samples[: len(track) - start]
-            track = resample(track, rate, self.sample_rate)[: len(mixed)]
-            mixed[: len(track), ("user", "agent").index(speaker)] += track
-        return np.clip(mixed, -1, 1)
-
-    def write(self, path: str | Path) -> None:
-        """Write the recording; the file's ending says how: WAV, FLAC or OGG."""
-        soundfile.write(path, self.stereo(), self.sample_rate)
-
-    def __repr__(self) -> str:
-        return f"<{len(self.stereo()) / self.sample_rate:.1f} s of conversation: the user left, the agent right>"
-
-    def _repr_html_(self) -> str:
-        return Sound(self.stereo(), self.sample_rate)._repr_html_()
-
-
-def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
-    """Return `samples` at another rate; the package ``soxr`` does it where the rates differ."""
-    if from_rate == to_rate:
-        return samples
-    try:
-        import soxr
-    except ImportError as error:
-        raise ImportError(
-            'resampling needs soxr; pip install "voice-agent-lab[engines]" brings it'
-        ) from error
-    return soxr.resample(samples, from_rate, to_rate).astype(np.float32)
-
-
-class Sound:
-    """A small audio player in a notebook: `Sound(samples, 16000)` as the last line of a cell.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (samples,) or (samples, 2)
-        What to hear.
-    sample_rate : int
-        In Hz.
-    """
-
-    def __init__(self, samples: np.ndarray, sample_rate: int = 16000) -> None:
-        self.seconds = len(samples) / sample_rate
-        buffer = io.BytesIO()
-        soundfile.write(buffer, samples, sample_rate, format="OGG", subtype="VORBIS")
-        self.ogg = buffer.getvalue()
-
-    def __repr__(self) -> str:
-        return f"<{self.seconds:.1f} s of sound>"
-
-    def _repr_html_(self) -> str:
-        data = base64.b64encode(self.ogg).decode()
-        return f'<audio controls title="{self.seconds:.1f} s of sound" src="data:audio/ogg;base64,{data}"></audio>'

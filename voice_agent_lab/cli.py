@@ -1,6 +1,7 @@
 """The command ``voice-agent-lab``: the demonstration, the course, and the care of its notebooks."""
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,9 @@ def main(arguments: list[str] | None = None) -> int:
     except CommandError as error:
         print(f"voice-agent-lab: {error}", file=sys.stderr)  # noqa: T201
         return 1
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("voice-agent-lab: stopped", file=sys.stderr)  # noqa: T201
         return 130
@@ -80,11 +84,10 @@ def _demo(options: argparse.Namespace) -> int:
 def course_folder() -> Path:
     """Return the folder of the notebooks: that of a clone, or the copy inside an installed package."""
     package = Path(__file__).parent
-    return next(
-        f
-        for f in (package.parent / "notebooks", package / "notebooks")
-        if (f / "00_start_here.ipynb").exists()
-    )
+    for folder in (package.parent / "notebooks", package / "notebooks"):
+        if (folder / "00_start_here.ipynb").exists():
+            return folder
+    raise CommandError("the notebooks are missing; install the package again, or work in a clone")
 
 
 def _course(options: argparse.Namespace) -> int:
@@ -108,6 +111,8 @@ def _notebooks(options: argparse.Namespace) -> int:
             changed += refresh([path], check=options.check)
         except CellExecutionError as error:
             raise CommandError(f"a cell of {path} failed:\n{error}") from error
+        except (OSError, ValueError) as error:  # nbformat's errors are values' errors
+            raise CommandError(f"cannot read the notebook {path}: {error}") from error
     for path in changed:
         print(f"{path}: {'would change' if options.check else 'written'}")  # noqa: T201
     return 1 if options.check and changed else 0

@@ -7,10 +7,10 @@ timed in a few seconds.
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -67,16 +67,18 @@ def run(
     if recordings and simulated:
         raise CommandError("--wav needs a real recogniser; leave out --simulate")
     folder = folder or next(path for n in count(1) if not (path := Path(f"demo-{n}")).exists())
-    with _draft_of(folder) as draft:
-        try:
-            agent = _simulated_agent(overlap) if simulated else _real_agent(overlap, bool(recordings))
-            conversation = _converse(agent, recordings or PROMPTS, show_progress=real_time)
-            asyncio.run(conversation) if real_time else simulate(conversation)
-        except ImportError as error:
-            raise CommandError(f"{error}. Or try --simulate, which needs no extra") from error
-        except StageError as error:
-            raise CommandError(str(error.__cause__ if error.stage == "microphone" else error)) from error
-        _write(agent, draft)
+    _check_writable(folder)
+    if folder.exists() and any(folder.iterdir()):
+        _say(f"The files of an earlier run in {folder} will be overwritten.")
+    try:
+        agent = _simulated_agent(overlap) if simulated else _real_agent(overlap, bool(recordings))
+        conversation = _converse(agent, recordings or PROMPTS, show_progress=real_time)
+        asyncio.run(conversation) if real_time else simulate(conversation)
+    except ImportError as error:
+        raise CommandError(f"{error}. Or try --simulate, which needs no extra") from error
+    except StageError as error:
+        raise CommandError(str(error.__cause__ if error.stage == "microphone" else error)) from error
+    _write(agent, folder)
     for number, turn in enumerate(agent.turns, start=1):
         _print_turn(number, turn)
     _print_all(agent.turns, simulated, real_time, folder)
@@ -134,31 +136,28 @@ async def _tick(bar: tqdm, agent: StreamingVoiceAgent) -> None:
 # --- What is written ------------------------------------------------------------------------------
 
 
-@contextmanager
-def _draft_of(folder: Path) -> Iterator[Path]:
-    """Give a folder to write in, whose files move to `folder` if all goes well and vanish if not."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise CommandError(
-            f"cannot write to {folder.parent.resolve()} ({error.strerror}); choose another --out"
-        ) from error
-    try:
-        yield draft
-        if folder.exists():
-            _say(f"Overwriting the files of an earlier run in {folder}.")
-        folder.mkdir(exist_ok=True)
-        for path in draft.iterdir():
-            path.replace(folder / path.name)
-    except OSError as error:
-        raise CommandError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
-    finally:
-        with suppress(OSError):
-            shutil.rmtree(draft)
+def _check_writable(folder: Path) -> None:
+    """Find out before a long conversation, not after it, that its files cannot be written."""
+    if folder.exists() and not folder.is_dir():
+        raise CommandError(f"{folder} is a file, not a folder; choose another --out")
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+        raise CommandError(f"cannot write to {nearest}; choose another --out")
 
 
 def _write(agent: StreamingVoiceAgent, folder: Path) -> None:
+    """Write everything to a draft first, so that nothing half-written is left if that fails."""
+    try:
+        with tempfile.TemporaryDirectory() as draft:
+            _draft(agent, Path(draft))
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in Path(draft).iterdir():
+                shutil.copy(path, folder)
+    except OSError as error:
+        raise CommandError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
+
+
+def _draft(agent: StreamingVoiceAgent, folder: Path) -> None:
     from voice_agent_lab import plots  # matplotlib takes a while to import
 
     for number, turn in enumerate(agent.turns, start=1):

@@ -10,6 +10,7 @@ All draws are seconds, 0 or more, as ``float64`` of shape ``(size,)``.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Protocol
 
 import numpy as np
@@ -103,12 +104,14 @@ class WithStalls:
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability is {self.probability!r}; it must be between 0 and 1")
+        object.__setattr__(self, "body", as_distribution("body", self.body))
+        object.__setattr__(self, "stall", as_distribution("stall", self.stall))
 
     def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """Draw `size` latencies, stalls included."""
-        body = as_distribution("body", self.body).samples(rng, size)
+        body = self.body.samples(rng, size)
         stalled = rng.random(size) < self.probability
-        return body + np.where(stalled, as_distribution("stall", self.stall).samples(rng, size), 0.0)
+        return body + np.where(stalled, self.stall.samples(rng, size), 0.0)
 
 
 def as_distribution(name: str, latency: "Distribution | float") -> Distribution:
@@ -121,7 +124,7 @@ def as_distribution(name: str, latency: "Distribution | float") -> Distribution:
     """
     if hasattr(latency, "samples"):
         return latency
-    if isinstance(latency, bool) or not isinstance(latency, (int, float, np.number)):
+    if isinstance(latency, bool) or not isinstance(latency, Real):
         raise TypeError(
             f"{name} is {latency!r}; give seconds as a number, or a distribution such as LogNormal(0.3)"
         )

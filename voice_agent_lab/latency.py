@@ -18,6 +18,7 @@ article that this project takes apart.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import inf, isfinite, isnan, nan
+from numbers import Real
 
 import pandas as pd
 
@@ -186,7 +187,18 @@ class LatencyBudgets:
         -------
         BudgetReport
             One verdict for each budget, in the order of the fields.
+
+        Raises
+        ------
+        ValueError
+            If `measured` has a name that is not a budget's, or a negative latency.
         """
+        names = [f.name for f in fields(self)]
+        for name, items in measured.items():
+            if name not in names:
+                raise ValueError(f"measured has {name!r}, which is no budget; there are {', '.join(names)}")
+            if any(item < 0 for item in items):
+                raise ValueError(f"measured {name} has the negative latency {min(items)} s; check its stamps")
         return BudgetReport(
             tuple(
                 Verdict(f.name, getattr(self, f.name), tuple(measured.get(f.name, ()))) for f in fields(self)
@@ -205,7 +217,7 @@ class Verdict:
     budget : float
         What was promised, in seconds.
     items : tuple of float
-        What each item took, in seconds; empty if nothing was measured.
+        What each item took, in seconds; ``nan`` for one that was not measured.
     """
 
     name: str
@@ -215,7 +227,7 @@ class Verdict:
     @property
     def worst(self) -> float:
         """The longest item in seconds, ``nan`` if nothing was measured."""
-        return max(self.items, default=nan)
+        return max(self._measured, default=nan)
 
     @property
     def over(self) -> float:
@@ -225,14 +237,18 @@ class Verdict:
     @property
     def missed(self) -> int:
         """How many items took longer than the budget."""
-        return sum(item > self.budget for item in self.items)
+        return sum(round(item - self.budget, 9) > 0 for item in self._measured)
 
     @property
     def status(self) -> str:
         """One of "met", "missed" and "not measured"."""
-        if not self.items:
+        if not self._measured:
             return "not measured"
         return "missed" if self.missed else "met"
+
+    @property
+    def _measured(self) -> list[float]:
+        return [item for item in self.items if not isnan(item)]
 
 
 @dataclass(frozen=True, repr=False)
@@ -266,14 +282,25 @@ class BudgetReport(_Shown):
         return f"missed by {format_seconds(verdict.over)} ({verdict.missed} of {len(verdict.items)})"
 
 
-def check_seconds(name: str, value: float) -> float:
-    """Return `value` if it can be a length of time in seconds.
+def check_seconds(name: str, value: float, unit: str = "seconds") -> float:
+    """Return `value` if it can be a length of time.
 
     Raises
     ------
+    TypeError
+        If it is not a number.
     ValueError
         If it is negative or not finite.
     """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r}; it must be a number of {unit}")
     if not (isfinite(value) and value >= 0):
-        raise ValueError(f"{name} is {value!r}; it must be a finite number of seconds, 0 or more")
+        raise ValueError(f"{name} is {value!r}; it must be a finite number of {unit}, 0 or more")
+    return value
+
+
+def check_rate(name: str, value: float) -> float:
+    """Return `value` if it can be a sample rate in Hz, else raise ValueError."""
+    if not (isinstance(value, Real) and isfinite(value) and value > 0):
+        raise ValueError(f"{name} is {value!r}; it must be a positive number of Hz, such as 16000")
     return value

@@ -66,7 +66,7 @@ class StreamingLLM:
         rng = rng or np.random.default_rng(0)
         self._first_token = drawn("time_to_first_token", time_to_first_token, rng)
         self._token = drawn("token_generation", token_generation, rng)
-        self._replies = {word: reply for words, reply in replies.items() for word in words.split()}
+        self._replies = {word: reply for words, reply in replies.items() for word in words.lower().split()}
         self._default = default
 
     def reply_to(self, prompt: str) -> str:

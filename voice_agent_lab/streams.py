@@ -40,7 +40,7 @@ async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncIterato
     stream : async iterator
         What to read. It is closed, if it can be, when this generator is.
     limit : int
-        How many unread items it may run ahead; 0 for any number.
+        How many unread items may wait in the queue, beside the one in hand; 0 for any number.
 
     Raises
     ------
@@ -53,8 +53,8 @@ async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncIterato
         try:
             async for item in stream:
                 await queue.put((True, item))
-        except Exception as error:
-            await queue.put((False, error))
+        except (Exception, asyncio.CancelledError) as error:  # cancelled from within or from without
+            queue.put_nowait((False, error))
         else:
             await queue.put((False, None))
 

@@ -99,15 +99,14 @@ class EventLog:
     def to_json(self) -> str:
         """Return the log as JSON, one event on each line; the same log gives the same bytes."""
         lines = (
-            json.dumps({"time": e.time, "stage": e.stage, "name": e.name, **e.detail}, ensure_ascii=False)
+            json.dumps({**e.detail, "time": e.time, "stage": e.stage, "name": e.name}, ensure_ascii=False)
             for e in self
         )
-        return "[\n" + ",\n".join(lines) + "\n]\n"
+        return f'{{"origin": {json.dumps(self.origin)}, "events": [\n' + ",\n".join(lines) + "\n]}\n"
 
     @classmethod
     def from_json(cls, text: str) -> "EventLog":
         """Read back what `to_json` wrote."""
-        rows = json.loads(text)
-        return cls(
-            events=tuple(Event(row.pop("time"), row.pop("stage"), row.pop("name"), row) for row in rows)
-        )
+        log = json.loads(text)
+        events = (Event(row.pop("time"), row.pop("stage"), row.pop("name"), row) for row in log["events"])
+        return cls(log["origin"], tuple(events))

@@ -7,6 +7,7 @@ the voice is to keep up with its own playback.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -16,7 +17,12 @@ from voice_agent_lab.audio import speech_like
 from voice_agent_lab.distributions import Distribution, drawn
 from voice_agent_lab.latency import check_seconds
 
-_ENDINGS = {"word": None, "clause": (".", "!", "?", ",", ";", ":"), "sentence": (".", "!", "?")}
+# A piece of each unit: up to the white space after a word, or after one that ends a clause or sentence.
+_PIECES = {
+    "word": re.compile(r"\s*\S+\s+"),
+    "clause": re.compile(r"\s*\S.*?[.!?,;:]\s+", re.DOTALL),
+    "sentence": re.compile(r"\s*\S.*?[.!?]\s+", re.DOTALL),
+}
 
 
 class Synthesiser(Protocol):
@@ -38,7 +44,8 @@ async def aggregate(text_stream: AsyncIterator[str], unit: str | int = "sentence
         Tokens, spaces included.
     unit : {"word", "clause", "sentence"} or int
         What a piece is; a number stands for at least so many characters (the article's is 20).
-        The last piece is yielded whatever its length.
+        A piece ends with the white space after it, so a model that begins its tokens with their
+        space has each piece wait for one token more. The last piece is yielded whatever its length.
 
     Raises
     ------
@@ -46,24 +53,24 @@ async def aggregate(text_stream: AsyncIterator[str], unit: str | int = "sentence
         If `unit` is none of these.
     """
     check_unit(unit)
-    piece = ""
+    text = ""
     async for token in text_stream:
-        piece += token
-        text = piece.rstrip()
-        if (
-            (len(piece) >= unit)
-            if isinstance(unit, int)
-            else (_ENDINGS[unit] is None or text.endswith(_ENDINGS[unit]))
-        ):
-            yield piece
-            piece = ""
-    if piece.strip():
-        yield piece
+        text += token
+        if isinstance(unit, int):
+            if len(text) >= unit and text.strip():
+                yield text
+                text = ""
+        else:
+            while piece := _PIECES[unit].match(text):
+                yield piece[0]
+                text = text[piece.end() :]
+    if text.strip():
+        yield text
 
 
 def check_unit(unit: str | int) -> str | int:
     """Return `unit` if `aggregate` can use it, else raise ValueError."""
-    if unit in _ENDINGS or (isinstance(unit, int) and not isinstance(unit, bool) and unit > 0):
+    if unit in _PIECES or (isinstance(unit, int) and not isinstance(unit, bool) and unit > 0):
         return unit
     raise ValueError(
         f"aggregation is {unit!r}; use 'word', 'clause', 'sentence' or a positive number of characters"
@@ -110,7 +117,9 @@ class StreamingTTS:
         rng = rng or np.random.default_rng(0)
         self.sample_rate = sample_rate
         self.chars_per_second = chars_per_second
-        self.chunk_size = round(sample_rate * check_seconds("chunk_duration_ms", chunk_duration_ms) / 1000)
+        self.chunk_size = round(
+            sample_rate * check_seconds("chunk_duration_ms", chunk_duration_ms, "milliseconds") / 1000
+        )
         if self.chunk_size < 1:
             raise ValueError(
                 f"chunk_duration_ms is {chunk_duration_ms!r}; a chunk must hold at least one sample"

@@ -52,6 +52,7 @@ class Part:
 
 # Each part of the wait: its name, its stage, its owner, and the event that ends it.
 _PARTS = (
+    ("last frame", "microphone", "setting", ("microphone", "speech_captured")),
     ("input transport", "microphone", "network", ("microphone", "speech_delivered")),
     ("endpointing", "endpointing", "setting", ("endpointing", "end_of_turn")),
     ("recognition", "asr", "service", ("asr", "frame")),
@@ -135,7 +136,8 @@ class Turn(_Shown):
     @property
     def underruns(self) -> list[Span]:
         """The silences inside the reply: playback had run dry because synthesis was late."""
-        events = self.log.all("playback", "underrun")
+        audible = self.log.first("playback", "started")
+        events = [event for event in self.log.all("playback", "underrun") if event.time > audible]
         return [Span("playback", "underrun", interval(e.detail["seconds"], e.time), e.time) for e in events]
 
     @property
@@ -151,10 +153,10 @@ class Turn(_Shown):
         parts, reached = [], start
         for name, stage, owner, event in _PARTS:
             # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
-            time = self.log.last(*event) if event == ("asr", "frame") else self.log.first(*event)
+            time = min(self.log.last(*event) if event == ("asr", "frame") else self.log.first(*event), end)
             if time > reached:
-                parts.append(Part(name, stage, owner, reached, min(time, end)))
-                reached = min(time, end)
+                parts.append(Part(name, stage, owner, reached, time))
+                reached = time
         return tuple(parts)
 
     @property

@@ -54,6 +54,10 @@ class EnergyVAD:
 
     threshold: float = 0.05
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold is {self.threshold!r}; a mean magnitude lies between 0 and 1")
+
     async def hears_speech(self, frame: np.ndarray) -> bool:
         """Return whether the frame is loud enough."""
         return float(np.mean(np.abs(frame))) > self.threshold

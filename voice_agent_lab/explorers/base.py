@@ -6,7 +6,7 @@ An explorer is made like this::
         ...
         return figure, "With a timeout of 0.5 s the user waits 0.62 s."
 
-    Explorer(draw, timeout=slider("silence timeout (s)", 0.1, 2.0, 0.5), frame_ms=slider("frame (ms)", 10, 100, 20, step=10))
+    Explorer(draw, timeout=slider("timeout (s)", 0.1, 2.0, 0.5), frame_ms=slider("frame (ms)", 10, 100, 20))
 
 The sentence stands under the picture, is its alternative text, and is what a saved notebook shows.
 A picture is an ``<img>`` of fixed size, so that the page does not jump; nothing is drawn while a
