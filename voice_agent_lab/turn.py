@@ -10,6 +10,7 @@ end of speech, the last ends at the first audible sample. So they sum to voice-t
 Where stages overlap, a stage owns only what it adds after the stage before it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isnan, nan
@@ -17,7 +18,7 @@ from math import isnan, nan
 import pandas as pd
 
 from voice_agent_lab.latency import LatencyMetrics, _Shown, format_seconds, interval
-from voice_agent_lab.timeline import EventLog
+from voice_agent_lab.timeline import Event, EventLog
 
 
 @dataclass(frozen=True)
@@ -170,9 +171,9 @@ class Turn(_Shown):
             Span("asr", "recognition", m.audio_chunk_received, frames_done),
             Span("asr", "finalisation", frames_done, m.asr_complete),
             Span("llm", "first token", m.llm_started, m.llm_first_token),
-            Span("llm", "tokens", m.llm_first_token, m.llm_complete),
+            *_busy("llm", "tokens", log.all("llm", "token")[1:]),
             Span("tts", "first chunk", m.tts_started, m.tts_first_chunk),
-            Span("tts", "chunks", m.tts_first_chunk, m.tts_complete),
+            *_busy("tts", "chunks", log.all("tts", "chunk")[1:]),
         ]
         edges = [m.playback_started, *(t for u in self.underruns for t in (u.start, u.end)), m.playback_ended]
         candidates += [
@@ -190,6 +191,17 @@ class Turn(_Shown):
         rows = [(part.name, part.owner, format_seconds(part.seconds)) for part in self.parts]
         rows.append(("voice-to-voice", "", format_seconds(self.metrics.voice_to_voice)))
         return pd.DataFrame(rows, columns=["part", "owner", "seconds"]).set_index("part")
+
+
+def _busy(stage: str, name: str, items: Sequence[Event]) -> list[Span]:
+    """Return when a stage worked on items, not when it waited; pauses below a millisecond do not count."""
+    spans: list[Span] = []
+    for item in items:
+        start = interval(item.detail["took"], item.time)
+        if spans and start - spans[-1].end < 0.001:
+            start = spans.pop().start
+        spans.append(Span(stage, name, start, item.time))
+    return spans
 
 
 def turns_table(turns: list[Turn]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ def first_turn() -> Explorer:
     """Return sliders over one turn's endpointing, finalisation, first token and first chunk."""
     return Explorer(
         _draw,
-        timeout=slider("silence timeout (s)", 0.0, 1.5, 0.5, 0.05),
+        timeout=slider("silence timeout (s)", 0.15, 1.5, 0.5, 0.05),
         finalization=slider("recognition: finalisation (s)", 0.0, 1.0, 0.3, 0.05),
         first_token=slider("language model: first token (s)", 0.0, 2.0, 0.5, 0.05),
         first_chunk=slider("synthesis: first chunk (s)", 0.0, 1.0, 0.2, 0.05),
