@@ -107,8 +107,8 @@ def test_what_is_stopped_before_its_first_audible_sample_has_not_started():
                     pass
         return [(e.time, e.name) for e in log]
 
-    assert simulate(stopped(1.05)) == [(1.0, "chunk")]
-    assert simulate(stopped(1.15)) == [(1.0, "chunk"), (1.1, "started")]
+    assert simulate(stopped(1.05)) == [(1.0, "chunk"), (1.05, "stopped")]
+    assert simulate(stopped(1.15)) == [(1.0, "chunk"), (1.1, "started"), (1.15, "stopped")]
 
 
 def test_silence_is_played_but_never_starts():
@@ -131,7 +131,7 @@ def test_a_chunk_lasts_as_long_as_its_samples_at_its_rate(rate):
 def test_closing_it_stops_the_sound_and_leaves_no_end_and_no_task():
     began, events, over, tasks = play([(1.0 + 0.01 * k, tone(0.1)) for k in range(50)], stop_after=3)
     assert [begins for _, begins, _ in began] == [1.0, 1.1, 1.2]
-    assert [name for _, name, _ in events] == ["chunk", "started", "chunk", "chunk"]
+    assert [name for _, name, _ in events] == ["chunk", "started", "chunk", "chunk", "stopped"]
     assert over == 1.2
     assert tasks == 2  # the source's own, which its owner closes; the agent's does
 

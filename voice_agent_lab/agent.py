@@ -14,47 +14,30 @@ runs on after a failure or a cancellation.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, aclosing
-from enum import Enum
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
 
 import numpy as np
 
 from voice_agent_lab.asr import Recogniser, StreamingASR
 from voice_agent_lab.audio import AudioInputStream
+from voice_agent_lab.conversation import Ears, Judged, Say, play
 from voice_agent_lab.distributions import StageLatencies
+from voice_agent_lab.interruption import Attention, Interruption, Verdict, WordCount
 from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics, check_seconds
 from voice_agent_lab.llm import LanguageModel, StreamingLLM
 from voice_agent_lab.playback import Playback
 from voice_agent_lab.recording import Recording
+from voice_agent_lab.speculation import Eager, Speculation
+from voice_agent_lab.states import LEGAL, AgentState
 from voice_agent_lab.streams import StageError, guard, run_ahead
-from voice_agent_lab.timeline import EventLog, record
+from voice_agent_lab.taps import all_first, generated, opened, processed, synthesised
+from voice_agent_lab.timeline import EventLog, record, record_in
 from voice_agent_lab.tts import StreamingTTS, Synthesiser, aggregate, check_unit
 from voice_agent_lab.turn import Turn
 from voice_agent_lab.turn_taking import Endpointing, EnergyVAD, SilenceTimeout, VoiceActivityDetector
 
-OVERLAPS = ("sequential", "chained", "concurrent")
-
-
-class AgentState(Enum):
-    """What the agent is doing, as far as the user can tell."""
-
-    LISTENING = "listening"
-    PROCESSING_SPEECH = "processing_speech"
-    THINKING = "thinking"
-    SPEAKING = "speaking"
-    INTERRUPTED = "interrupted"
-
-
-# Back to LISTENING from the middle: there was nothing to understand, or nothing to say.
-LEGAL = {
-    AgentState.LISTENING: {AgentState.PROCESSING_SPEECH},
-    AgentState.PROCESSING_SPEECH: {AgentState.THINKING, AgentState.LISTENING},
-    AgentState.THINKING: {AgentState.SPEAKING, AgentState.INTERRUPTED, AgentState.LISTENING},
-    AgentState.SPEAKING: {AgentState.LISTENING, AgentState.INTERRUPTED},
-    AgentState.INTERRUPTED: {AgentState.LISTENING},
-}
-"""The state changes that can happen; any other is an error."""
+OVERLAPS = ("sequential", "chained", "concurrent", "eager")
 
 
 class StreamingVoiceAgent:
@@ -66,14 +49,19 @@ class StreamingVoiceAgent:
         The promises; the article's defaults if not given.
     latencies : StageLatencies, optional
         What the simulated stages really take. Just what the budgets promise, if not given.
-    overlap : {"concurrent", "chained", "sequential"}
+    overlap : {"concurrent", "chained", "sequential", "eager"}
         Who waits for whom in the answer. *Sequential*: synthesis waits for the whole reply.
         *Chained*: the generators are composed, so the language model stands still while synthesis
-        works. *Concurrent*: the language model runs ahead of synthesis.
+        works. *Concurrent*: the language model runs ahead of synthesis. *Eager*: it also starts before
+        it is sure that the user has finished.
     aggregation : {"sentence", "clause", "word"} or int
         How much text synthesis is given at a time; see `tts.aggregate`.
     audio, vad, endpointing, asr, llm, tts, playback : optional
         Components to use instead of the simulated ones, each with the same protocol.
+    eager : Eager, optional
+        When an eager agent bets; see `speculation`.
+    interruption : Interruption, optional
+        What counts as an interruption in a conversation.
     max_listening : float
         Seconds after which the agent stops waiting for the user's silence, or for the user.
     seed : int
@@ -106,6 +94,8 @@ class StreamingVoiceAgent:
         llm: LanguageModel | None = None,
         tts: Synthesiser | None = None,
         playback: Playback | None = None,
+        eager: Eager | None = None,
+        interruption: Interruption | None = None,
         max_listening: float = 60.0,
         seed: int = 0,
     ) -> None:
@@ -123,6 +113,8 @@ class StreamingVoiceAgent:
         self.llm = llm or StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng)
         self.tts = tts or StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng)
         self.playback = playback or Playback()
+        self.eager = eager or Eager()
+        self.interruption = interruption or Interruption()
         self.max_listening = check_seconds("max_listening", max_listening)
         asr_rate = getattr(self.asr, "sample_rate", self.audio.sample_rate)
         if asr_rate != self.audio.sample_rate:
@@ -133,11 +125,20 @@ class StreamingVoiceAgent:
         self.state = AgentState.LISTENING
         self.turns: list[Turn] = []
         self.recording = Recording(self.tts.sample_rate)
+        self._changed = asyncio.Event()
 
     @property
     def metrics_history(self) -> list[LatencyMetrics]:
         """The metrics of every turn so far."""
         return [turn.metrics for turn in self.turns]
+
+    @property
+    def history(self) -> list[tuple[str, str]]:
+        """What was said so far, as ("user" or "assistant", text): of the answers only what was heard."""
+        said = (
+            pair for turn in self.turns for pair in (("user", turn.transcript), ("assistant", turn.heard))
+        )
+        return [(role, text) for role, text in said if text]
 
     async def process_turn(self, user_input: str) -> LatencyMetrics:
         """Let the user speak, answer, and return when the answer has been heard.
@@ -157,171 +158,232 @@ class StreamingVoiceAgent:
         StageError
             If a stage fails. The turn is kept with what was measured, and the agent listens again.
         """
+        self._must_be_free()
+        turn = Turn(EventLog(asyncio.get_running_loop().time()))
+        with turn.log.recording(), self._kept(turn):
+            record("user", "input", text=user_input)
+            microphone = guard("microphone", self.audio.stream_audio(user_input))
+            async with aclosing(guard("endpointing", self._judged(microphone))) as frames:
+                transcript, begun = await self._hear(frames, user_input)
+            if transcript:
+                self._become(AgentState.THINKING)
+                await self._answer(transcript, begun)
+        return turn.metrics
+
+    async def converse(self, script: Sequence[Say]) -> list[Turn]:
+        """Hold a conversation with a user who may pause, interrupt and say "mm-hm"; return its turns.
+
+        The microphone stays open: while the agent thinks and speaks, it listens for interruptions.
+
+        Parameters
+        ----------
+        script : sequence of Say
+            What the user says, and when.
+
+        Raises
+        ------
+        StageError
+            If a stage fails; the turns so far are kept with what was measured.
+        """
+        self._must_be_free()
+        first, log = len(self.turns), EventLog(asyncio.get_running_loop().time())
+        with log.recording():
+            microphone = guard("microphone", self.audio.frames())
+            ears = Ears(guard("endpointing", self._judged(microphone)))
+            user = asyncio.create_task(play(script, self), name="user")
+            heard: list[Judged] = []
+            try:
+                while heard := await ears.speech(heard, lambda: user.done() and not self.audio.is_talking()):
+                    turn = Turn(EventLog(heard[0].begins))
+                    turn.log.adopt(log, ("user", "microphone"))
+                    record_in(turn.log)
+                    with self._kept(turn):
+                        heard = await self._take_turn(ears, heard)
+                    log = turn.log if heard else EventLog(asyncio.get_running_loop().time())
+                    record_in(log)
+                user.result()
+            finally:
+                user.cancel()
+                await asyncio.gather(user, return_exceptions=True)
+                await ears.aclose()
+        return self.turns[first:]
+
+    async def reached(self, state: AgentState) -> None:
+        """Return when the agent is in `state`."""
+        while self.state is not state:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _must_be_free(self) -> None:
         if self.state is not AgentState.LISTENING:
             raise RuntimeError(
                 f"the agent is {self.state.value}; wait for the turn that is running before starting another"
             )
-        turn = Turn(EventLog(asyncio.get_running_loop().time()))
-        with turn.log.recording():
-            record("user", "input", text=user_input)
-            try:
-                transcript = await self._hear(user_input)
-                if transcript:
-                    self._become(AgentState.THINKING)
-                    await self._answer(transcript)
-            except BaseException:
-                if self.state in (AgentState.THINKING, AgentState.SPEAKING):
-                    self._become(AgentState.INTERRUPTED)
-                raise
-            finally:
-                if self.state is not AgentState.LISTENING:
-                    self._become(AgentState.LISTENING)
-                self.turns.append(turn)
-        return turn.metrics
+        self._changed = asyncio.Event()  # an event belongs to the loop that it is used in
+
+    @contextmanager
+    def _kept(self, turn: Turn) -> Iterator[None]:
+        """Keep the turn and listen again, however it ends."""
+        try:
+            yield
+        except BaseException:
+            if self.state in (AgentState.THINKING, AgentState.SPEAKING):
+                self._become(AgentState.INTERRUPTED)
+            raise
+        finally:
+            if self.state is not AgentState.LISTENING:
+                self._become(AgentState.LISTENING)
+            self.turns.append(turn)
 
     def _become(self, state: AgentState) -> None:
         if state not in LEGAL[self.state]:
             raise RuntimeError(f"the agent cannot go from {self.state.value} to {state.value}")
         self.state = state
         record("agent", "state", state=state.value)
+        self._changed.set()
 
     # The first half: from the microphone to the transcript.
 
-    async def _hear(self, user_input: str) -> str:
+    async def _judged(self, frames: AsyncIterator[np.ndarray]) -> AsyncIterator[Judged]:
+        """Pass frames on, each with whether it holds speech and when it began."""
+        seconds = self.audio.chunk_size / self.audio.sample_rate
+        self.vad.reset()
+        async with aclosing(frames):
+            async for frame in frames:
+                begins = round(asyncio.get_running_loop().time() - self.audio.latency - seconds, 9)
+                self.recording.add("user", begins, frame, self.audio.sample_rate)
+                yield Judged(frame, await self.vad.hears_speech(frame), begins)
+
+    async def _hear(self, frames: AsyncIterator[Judged], said: str) -> tuple[str, AsyncIterator | None]:
+        """Return the transcript of a turn, and the answer to it, if it has begun already."""
+        bets = Speculation(self.eager, self._begin) if self.overlap == "eager" else None
         async with AsyncExitStack() as streams:
-            microphone = guard("microphone", self.audio.stream_audio(user_input))
-            frames = await _opened(
-                streams, self._pushed(guard("endpointing", self._until_end_of_turn(microphone)))
-            )
-            audio = await _opened(streams, self._processed(frames))
-            hypotheses = await _opened(streams, guard("asr", self.asr.transcribe_stream(audio, user_input)))
+            if bets:
+                streams.push_async_callback(bets.aclose)
+            audio = await opened(streams, self._pushed(self._until_end_of_turn(frames, bets)))
+            audio = await opened(streams, processed(audio))
+            hypotheses = await opened(streams, guard("asr", self.asr.transcribe_stream(audio, said)))
             record("asr", "started")
             async for text, final in hypotheses:
                 record("asr", "complete" if final else "partial", text=text)
                 if final:
-                    return text
+                    return text, bets and bets.settle(text)
+                if bets:
+                    bets.understood(text)
         raise StageError("asr", RuntimeError("it ended without a final transcript"))
 
     def _pushed(self, frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarray]:
         """Let the microphone and endpointing run on, however slow the recogniser is."""
         return run_ahead(frames)
 
-    async def _until_end_of_turn(self, frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarray]:
+    async def _until_end_of_turn(
+        self, frames: AsyncIterator[Judged], bets: Speculation | None
+    ) -> AsyncIterator[np.ndarray]:
         """Pass frames on until the user has finished."""
-        self.vad.reset()
         self.endpointing.reset()
         seconds = self.audio.chunk_size / self.audio.sample_rate
         heard = 0
-        async with aclosing(frames):
-            async for frame in frames:
-                heard += 1
-                self._keep("user", frame, seconds)
-                speech = await self.vad.hears_speech(frame)
-                if speech and self.state is AgentState.LISTENING:
-                    self._become(AgentState.PROCESSING_SPEECH)
-                finished = self.endpointing.finished(speech, seconds)
-                overdue = heard * seconds >= self.max_listening
-                if finished or overdue:
-                    record("endpointing", "end_of_turn", reason="finished" if finished else "max_listening")
-                yield frame
-                if finished or overdue:
-                    return
-
-    def _keep(self, speaker: str, frame: np.ndarray, seconds: float) -> None:
-        """Add a frame that has just arrived from the microphone to the recording."""
-        now = asyncio.get_running_loop().time()
-        self.recording.add(speaker, now - self.audio.latency - seconds, frame, self.audio.sample_rate)
-
-    async def _processed(self, frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarray]:
-        """Pass frames on; a frame is processed when the recogniser comes back for the next."""
-        loop = asyncio.get_running_loop()
-        async for frame in frames:
-            given = loop.time()
+        async for frame, speech, _ in frames:
+            heard += 1
+            if speech and self.state is AgentState.LISTENING:
+                self._become(AgentState.PROCESSING_SPEECH)
+            if bets:
+                bets.heard(speech, seconds)
+            finished = self.endpointing.finished(speech, seconds)
+            overdue = heard * seconds >= self.max_listening
+            if finished or overdue:
+                record("endpointing", "end_of_turn", reason="finished" if finished else "max_listening")
             yield frame
-            record("asr", "frame", took=round(loop.time() - given, 9))
+            if finished or overdue:
+                return
 
     # The second half: from the transcript to the last sound.
 
-    async def _answer(self, transcript: str) -> None:
-        async with AsyncExitStack() as streams:
-            tokens = await _opened(streams, self._overlapped(self._generated(transcript)))
-            handed_over = _HandedOver()
-            pieces = await _opened(streams, handed_over.watch(aggregate(tokens, self.aggregation)))
-            chunks = await _opened(streams, run_ahead(self._synthesised(pieces, handed_over)))
-            sounds = await _opened(
-                streams, guard("playback", self.playback.play(chunks, self.tts.sample_rate))
-            )
-            async for begins, samples in sounds:
-                if self.state is AgentState.THINKING:
-                    self._become(AgentState.SPEAKING)
+    async def _answer(self, transcript: str, begun: AsyncIterator | None) -> None:
+        """Think and speak; `begun` is what an eager agent has of the answer already."""
+        try:
+            async with AsyncExitStack() as streams:
+                if begun is None or not self.eager.speak:
+                    begun = run_ahead(
+                        self._voiced(begun or self._overlapped(generated(self.llm, transcript)))
+                    )
+                chunks = await opened(streams, begun)
+                sounds = guard("playback", self.playback.play(chunks, self.tts.sample_rate))
+                async for _ in await opened(streams, sounds):
+                    if self.state is AgentState.THINKING:
+                        self._become(AgentState.SPEAKING)
+        finally:
+            for begins, samples in self.playback.heard:
                 self.recording.add("agent", begins, samples, self.tts.sample_rate)
-
-    async def _generated(self, transcript: str) -> AsyncIterator[str]:
-        """Pass the language model's tokens on."""
-        loop = asyncio.get_running_loop()
-        record("llm", "started")
-        asked = loop.time()
-        async with aclosing(guard("llm", self.llm.generate_response(transcript))) as tokens:
-            async for token in tokens:
-                record("llm", "token", text=token, took=round(loop.time() - asked, 9))
-                yield token
-                asked = loop.time()
-        record("llm", "complete")
 
     def _overlapped(self, tokens: AsyncIterator[str]) -> AsyncIterator[str]:
         """Decide whether the language model waits for its reader, runs ahead of it, or must finish first."""
-        if self.overlap == "concurrent":
+        if self.overlap in ("concurrent", "eager"):
             return run_ahead(tokens)
-        return _all_first(tokens) if self.overlap == "sequential" else tokens
+        return all_first(tokens) if self.overlap == "sequential" else tokens
 
-    async def _synthesised(
-        self, pieces: AsyncIterator[str], handed_over: "_HandedOver"
+    async def _voiced(
+        self, tokens: AsyncIterator[str], **attempt: int
     ) -> AsyncIterator[tuple[float, np.ndarray]]:
-        """Pass the voice's chunks on, each with the time at which it was made.
+        """Turn tokens into pieces of text, and these into sound."""
+        async with AsyncExitStack() as streams:
+            tokens = await opened(streams, tokens)
+            pieces = aggregate(tokens, self.aggregation)
+            async for chunk in await opened(streams, synthesised(self.tts, pieces, **attempt)):
+                yield chunk
 
-        Work on a chunk begins when it is asked for and its text is there.
-        """
-        loop = asyncio.get_running_loop()
-        asked, spoken = loop.time(), 0
-        async with aclosing(guard("tts", self.tts.synthesize_stream(pieces))) as chunks:
-            async for chunk in chunks:
-                took = loop.time() - max(asked, handed_over.at)
-                record(
-                    "tts",
-                    "chunk",
-                    took=round(took, 9),
-                    seconds=len(chunk) / self.tts.sample_rate,
-                    first_of_piece=handed_over.pieces > spoken,
-                )
-                spoken = handed_over.pieces
-                yield loop.time(), chunk
-                asked = loop.time()
-        if spoken:
-            record("tts", "complete")
+    def _begin(self, transcript: str, attempt: int) -> AsyncIterator:
+        """Return an answer that begins before it is sure that the user has finished."""
+        tokens = generated(self.llm, transcript, attempt=attempt)
+        return self._voiced(run_ahead(tokens), attempt=attempt) if self.eager.speak else tokens
 
+    # Both at once: a turn in a conversation.
 
-class _HandedOver:
-    """Passes pieces of text on to the voice, and knows how many and when the last one went."""
+    async def _take_turn(self, ears: Ears, heard: list[Judged]) -> list[Judged]:
+        """Hear one turn out and answer it; return what was heard of the next one meanwhile."""
+        said = self.audio.words_from(heard[0].begins)
+        record("user", "input", text=said)
+        async with aclosing(ears.following(heard)) as frames:
+            transcript, begun = await self._hear(frames, said)
+        if not transcript:
+            return []
+        self._become(AgentState.THINKING)
+        answering = asyncio.create_task(self._answer(transcript, begun), name="answer")
+        try:
+            return await self._attend(ears, answering)
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
 
-    def __init__(self) -> None:
-        self.pieces, self.at = 0, 0.0
-
-    async def watch(self, pieces: AsyncIterator[str]) -> AsyncIterator[str]:
-        async with aclosing(pieces):
-            async for piece in pieces:
-                self.pieces, self.at = self.pieces + 1, asyncio.get_running_loop().time()
-                record("tts", "piece", text=piece)
-                yield piece
-
-
-async def _all_first(stream: AsyncIterator[str]) -> AsyncIterator[str]:
-    """Yield nothing before the whole stream has been read."""
-    async with aclosing(stream):
-        items = [item async for item in stream]
-    for item in items:
-        yield item
-
-
-async def _opened(streams: AsyncExitStack, stream: AsyncIterator) -> AsyncIterator:
-    """Return `stream`, which will be closed with the others, the last opened first."""
-    return await streams.enter_async_context(aclosing(stream))
+    async def _attend(self, ears: Ears, answering: asyncio.Task) -> list[Judged]:
+        """Listen while answering; return what was heard of an interruption, or since speech began."""
+        attention = Attention(self.interruption)
+        seconds = self.audio.chunk_size / self.audio.sample_rate
+        words = WordCount(self.asr)
+        try:
+            while True:
+                listening = asyncio.create_task(ears.next(), name="attend")
+                await asyncio.wait({listening, answering}, return_when=asyncio.FIRST_COMPLETED)
+                if answering.done():
+                    if not listening.cancel():
+                        ears.put_back(listening.result())
+                    await answering
+                    return attention.frames
+                judged = listening.result()
+                words.heard(judged)
+                attention.words = words.so_far()
+                verdict = attention.heard(judged, seconds)
+                if verdict is Verdict.PAUSE:
+                    self.playback.pause()
+                    record("agent", "paused")
+                    words.begin(attention.frames, self.audio.words_from(attention.frames[0].begins))
+                elif verdict is Verdict.RESUME:
+                    self.playback.resume()
+                    record("agent", "resumed")
+                    await words.aclose()
+                elif verdict is Verdict.INTERRUPT:
+                    record("agent", "barge_in", at=attention.frames[0].begins)
+                    self._become(AgentState.INTERRUPTED)
+                    return attention.frames
+        finally:
+            await words.aclose()

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from voice_agent_lab.audio import CHARS_PER_SECOND
+from voice_agent_lab.audio import SpokenWord, spoken_words
 from voice_agent_lab.distributions import Distribution, drawn
 from voice_agent_lab.latency import check_rate, check_seconds
 
@@ -80,7 +80,7 @@ class StreamingASR:
         ground_truth : str
             What is being said.
         """
-        words = ground_truth.split()
+        words, _ = spoken_words(ground_truth)
         wrong_at_first = self._rng.random(len(words)) < self.revision_rate
         samples, shown = 0, ""
         async for frame in audio_stream:
@@ -93,14 +93,13 @@ class StreamingASR:
         await asyncio.sleep(self._finalization())
         yield self._hypothesis(words, np.zeros(len(words), dtype=bool), samples / self.sample_rate), True
 
-    def _hypothesis(self, words: list[str], wrong_at_first: np.ndarray, heard: float) -> str:
+    def _hypothesis(self, words: list[SpokenWord], wrong_at_first: np.ndarray, heard: float) -> str:
         """Return what the recogniser believes after `heard` seconds of audio."""
-        shown, characters = [], 0
+        shown = []
         for word, wrong in zip(words, wrong_at_first, strict=True):
-            characters += len(word)
-            age = round(heard - characters / CHARS_PER_SECOND, 9)
+            age = round(heard - word.ends, 9)
             if age < 0:
                 break
-            shown.append(word[: (len(word) + 1) // 2] if wrong and age < self.revision_lag else word)
-            characters += 1  # the space
+            half = word.text[: (len(word.text) + 1) // 2]
+            shown.append(half if wrong and age < self.revision_lag else word.text)
         return " ".join(shown)

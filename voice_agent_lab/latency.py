@@ -110,8 +110,11 @@ class LatencyMetrics(_Shown):
         """Return the article's time to first audio: from the final transcript to the first audio chunk.
 
         It leaves out everything between the end of speech and the final transcript; compare
-        `voice_to_voice`.
+        `voice_to_voice`. If an eager voice had its first audio before the transcript was final, it
+        is 0: nobody waited in between.
         """
+        if self.llm_started < self.asr_complete and self.tts_first_chunk < self.asr_complete:
+            return 0.0
         return interval(self.asr_complete, self.tts_first_chunk, "time to first audio")
 
     def get_total_latency(self) -> float:

@@ -19,7 +19,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import nan
 
-_current_log: ContextVar["EventLog | None"] = ContextVar("event_log", default=None)
+
+class _Recorder:
+    """Where `record` writes: one for a conversation, its log another one in each turn."""
+
+    def __init__(self, log: "EventLog") -> None:
+        self.log = log
+
+
+_recorder: ContextVar[_Recorder | None] = ContextVar("recorder", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +52,14 @@ def record(stage: str, name: str, *, at: float | None = None, **detail: object) 
     **detail
         What else is worth keeping; values that JSON can hold.
     """
-    log = _current_log.get()
-    if log is not None:
-        log.record(stage, name, at=at, **detail)
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder.log.record(stage, name, at=at, **detail)
+
+
+def record_in(log: "EventLog") -> None:
+    """Make all who record in this conversation go on in another log: a new turn begins."""
+    _recorder.get().log = log
 
 
 class EventLog:
@@ -69,14 +82,21 @@ class EventLog:
         now = asyncio.get_running_loop().time() if at is None else at
         self._events.append(Event(round(now - self.origin, 9), stage, name, detail))
 
+    def adopt(self, other: "EventLog", stages: tuple[str, ...]) -> None:
+        """Take over what another log has of some stages since this log's time zero."""
+        for event in other:
+            at = other.origin + event.time
+            if event.stage in stages and at >= self.origin:
+                self.record(event.stage, event.name, at=at, **event.detail)
+
     @contextmanager
     def recording(self) -> Iterator["EventLog"]:
         """Make this the log that `record` writes to, in this task and those it starts."""
-        token = _current_log.set(self)
+        token = _recorder.set(_Recorder(self))
         try:
             yield self
         finally:
-            _current_log.reset(token)
+            _recorder.reset(token)
 
     def __iter__(self) -> Iterator[Event]:
         return iter(sorted(self._events, key=lambda event: event.time))

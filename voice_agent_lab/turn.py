@@ -13,7 +13,7 @@ Where stages overlap, a stage owns only what it adds after the stage before it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isnan, nan
+from math import inf, isnan, nan
 
 import pandas as pd
 
@@ -67,6 +67,10 @@ _PARTS = (
 )
 
 
+_SLOW = 10  # characters a second
+_HALF_SAMPLE = 0.5 / 8000  # seconds, at the lowest rate in use: rounding to samples is no difference
+
+
 @dataclass(repr=False)
 class Turn(_Shown):
     """One turn of a conversation, read off its event log.
@@ -78,6 +82,15 @@ class Turn(_Shown):
     """
 
     log: EventLog
+
+    @property
+    def counted(self) -> EventLog:
+        """The log without the eager answers that were withdrawn: what metrics are about."""
+        withdrawn = {e.detail["attempt"] for e in self.log.all("llm", "withdrawn")}
+        if not withdrawn:
+            return self.log
+        kept = (e for e in self.log if e.detail.get("attempt") not in withdrawn)
+        return EventLog(self.log.origin, tuple(kept))
 
     @property
     def transcript(self) -> str:
@@ -92,12 +105,58 @@ class Turn(_Shown):
     @property
     def reply(self) -> str:
         """What the language model generated."""
-        return "".join(e.detail["text"] for e in self.log.all("llm", "token")).strip()
+        return "".join(e.detail["text"] for e in self.counted.all("llm", "token")).strip()
+
+    @property
+    def heard(self) -> str:
+        """The words of the reply that were heard to their end, by the position of playback.
+
+        A word's place in its piece of text is taken to be its place in the sound. Of a piece whose
+        synthesis was cut short the length is not known; it is taken to be spoken slowly, at 10
+        characters a second, so that a word that was not heard is never counted.
+        """
+        log = self.counted
+        left = sum(e.detail["seconds"] for e in log.all("playback", "chunk"))
+        left -= sum(
+            e.detail["unheard"] for e in log if e.name in ("paused", "stopped") and e.stage == "playback"
+        )
+        pieces, heard = [e.detail["text"].strip() for e in log.all("tts", "piece")], []
+        chunks = _by_piece(log.all("tts", "chunk"))
+        finished = not isnan(log.first("tts", "complete"))
+        for number, (piece, sound) in enumerate(zip(pieces, chunks, strict=False)):
+            made = sum(e.detail["seconds"] for e in sound)
+            onset = sound[0].detail.get("onset", 0.0)
+            whole = finished or number + 1 < len(pieces)
+            length = made if whole else max(made, onset + len(piece) / _SLOW)
+            heard += _words_until(piece, left - onset, length - onset)
+            if left < made - _HALF_SAMPLE or not whole:
+                break
+            left -= made
+        return " ".join(heard)
+
+    @property
+    def barge_in_to_silence(self) -> float:
+        """Seconds from the beginning of an interruption to silence at the user's ear; ``nan`` without one."""
+        began, stopped = self.log.first("agent", "barge_in"), self.log.first("playback", "stopped")
+        return interval(min(began, stopped), stopped, "barge-in to silence") if began < inf else nan
+
+    @property
+    def wasted_tokens(self) -> int:
+        """How many tokens belong to eager answers that were withdrawn."""
+        withdrawn = {e.detail["attempt"] for e in self.log.all("llm", "withdrawn")}
+        return sum(e.detail.get("attempt") in withdrawn for e in self.log.all("llm", "token"))
+
+    @property
+    def lead(self) -> float:
+        """Seconds by which an eager answer that was kept had begun before its turn; ``nan`` without one."""
+        return next((e.detail["lead"] for e in self.log.all("llm", "kept")), nan)
 
     @property
     def metrics(self) -> LatencyMetrics:
         """The stamps of this turn."""
-        first, last = self.log.first, self.log.last
+        log = self.counted
+        first = log.first
+        answered = first("asr", "complete")
         return LatencyMetrics(
             audio_chunk_received=first("microphone", "frame"),
             asr_started=first("asr", "started"),
@@ -109,25 +168,27 @@ class Turn(_Shown):
             tts_started=first("tts", "piece"),
             tts_first_chunk=first("tts", "chunk"),
             tts_complete=first("tts", "complete"),
-            speech_ended=last("user", "speech_ended"),
+            # What ends after the transcript was final is an interruption, or belongs to the next turn.
+            speech_ended=max(
+                (e.time for e in log.all("user", "speech_ended") if not e.time > answered), default=nan
+            ),
             end_of_turn=first("endpointing", "end_of_turn"),
             playback_started=first("playback", "started"),
-            playback_ended=first("playback", "ended"),
+            playback_ended=min(first("playback", "ended"), first("playback", "stopped"), key=_nan_last),
         )
 
     @property
     def latencies(self) -> dict[str, list[float]]:
         """For each budget's name the seconds that each of its items took; empty if not measured."""
-        metrics, tokens, chunks = self.metrics, self.log.all("llm", "token"), self.log.all("tts", "chunk")
+        metrics, log = self.metrics, self.counted
+        tokens, chunks = log.all("llm", "token"), log.all("tts", "chunk")
         once = {
-            "asr_finalization": interval(
-                self.log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"
-            ),
+            "asr_finalization": interval(log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"),
             "llm_first_token": metrics.time_to_first_token,
             "time_to_first_audio": metrics.get_time_to_first_audio(),
         }
         return {
-            "asr_processing": [e.detail["took"] for e in self.log.all("asr", "frame")],
+            "asr_processing": [e.detail["took"] for e in log.all("asr", "frame")],
             "llm_token_generation": [e.detail["took"] for e in tokens[1:]],
             "tts_first_chunk": [e.detail["took"] for e in chunks if e.detail["first_of_piece"]],
             "tts_chunk_generation": [e.detail["took"] for e in chunks if not e.detail["first_of_piece"]],
@@ -151,10 +212,10 @@ class Turn(_Shown):
         start, end = self.metrics.speech_ended, self.metrics.playback_started
         if isnan(start) or isnan(end):
             return ()
-        parts, reached = [], start
+        parts, reached, log = [], start, self.counted
         for name, stage, owner, event in _PARTS:
             # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
-            time = min(self.log.last(*event) if event == ("asr", "frame") else self.log.first(*event), end)
+            time = min(log.last(*event) if event == ("asr", "frame") else log.first(*event), end)
             if time > reached:
                 parts.append(Part(name, stage, owner, reached, time))
                 reached = time
@@ -163,7 +224,7 @@ class Turn(_Shown):
     @property
     def spans(self) -> list[Span]:
         """When each stage was busy, for a timeline: finished spans only."""
-        m, log = self.metrics, self.log
+        m, log = self.metrics, self.counted
         frames_done = log.last("asr", "frame")
         candidates = [
             Span("user", "speech", log.first("user", "speech_started"), m.speech_ended),
@@ -191,6 +252,31 @@ class Turn(_Shown):
         rows = [(part.name, part.owner, format_seconds(part.seconds)) for part in self.parts]
         rows.append(("voice-to-voice", "", format_seconds(self.metrics.voice_to_voice)))
         return pd.DataFrame(rows, columns=["part", "owner", "seconds"]).set_index("part")
+
+
+def _by_piece(chunks: Sequence[Event]) -> list[list[Event]]:
+    """Return the chunks of each piece of text."""
+    pieces: list[list[Event]] = []
+    for chunk in chunks:
+        if chunk.detail["first_of_piece"]:
+            pieces.append([])
+        pieces[-1].append(chunk)
+    return pieces
+
+
+def _words_until(text: str, seconds: float, length: float) -> list[str]:
+    """Return the words of a text, spoken evenly in `length` seconds, that end within the first `seconds`."""
+    words, end = [], 0
+    for word in text.split():
+        end = text.index(word, end) + len(word)
+        if end / len(text) * length > seconds + _HALF_SAMPLE:
+            break
+        words.append(word)
+    return words
+
+
+def _nan_last(value: float) -> float:
+    return inf if isnan(value) else value
 
 
 def _busy(stage: str, name: str, items: Sequence[Event]) -> list[Span]:
