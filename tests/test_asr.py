@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.audio import CHARS_PER_SECOND, AudioInputStream
+from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.distributions import LogNormal
 from voice_agent_lab.simulation import simulate
+from voice_agent_lab.speech import CHARS_PER_SECOND
 from voice_agent_lab.streams import run_ahead
 
 FRAME = 0.1

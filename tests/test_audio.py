@@ -9,14 +9,10 @@ from math import inf, isnan, nan
 import numpy as np
 import pytest
 
-from voice_agent_lab import audio
-from voice_agent_lab.audio import (
-    AUDIBLE_RMS,
-    AudioInputStream,
-    speech_bounds,
-    speech_like,
-)
+from voice_agent_lab import speech
+from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.simulation import simulate
+from voice_agent_lab.speech import AUDIBLE_RMS, speech_bounds, speech_like
 from voice_agent_lab.timeline import EventLog
 
 RATE = 16000
@@ -225,7 +221,7 @@ def test_the_same_words_sound_the_same_in_every_process():
     }
     assert len(hashes) == 1
     first = speech_like("Hello", 0.5).copy()
-    audio._speech_like.cache_clear()
+    speech._speech_like.cache_clear()
     assert speech_like("Hello", 0.5).tobytes() == first.tobytes()
 
 

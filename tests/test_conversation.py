@@ -1,6 +1,7 @@
 """Whose turn is it: eager answers, barge-in, backchannels and cut-offs, by hand and at every moment."""
 
 import asyncio
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from voice_agent_lab.agent import StreamingVoiceAgent
-from voice_agent_lab.audio import AudioInputStream, spoken_words
+from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.conversation import Say
 from voice_agent_lab.distributions import StageLatencies
 from voice_agent_lab.interruption import Interruption
@@ -17,6 +18,7 @@ from voice_agent_lab.llm import StreamingLLM
 from voice_agent_lab.playback import Playback
 from voice_agent_lab.simulation import simulate
 from voice_agent_lab.speculation import Eager, same_words
+from voice_agent_lab.speech import spoken_words
 from voice_agent_lab.states import LEGAL, AgentState
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.tts import StreamingTTS
@@ -357,6 +359,22 @@ def test_a_failure_during_an_interruption_is_named_and_leaves_nothing(options, s
     failed, left = simulate(conversation(agent, [Say(PROMPT), second]), max_virtual_time=300)
     assert failed in (None, stage)
     assert left == set()
+    assert_conversation(agent)
+
+
+@settings(max_examples=60, deadline=None)
+@given(options=options, second=line, at=st.floats(0.0, 12.0))
+def test_whenever_a_conversation_is_cancelled_nothing_is_left(options, second, at):
+    agent = StreamingVoiceAgent(**options)
+
+    async def cancelled():
+        before = asyncio.all_tasks()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at):
+                await agent.converse([Say(PROMPT), second])
+        return asyncio.all_tasks() - before
+
+    assert simulate(cancelled(), max_virtual_time=300) == set()
     assert_conversation(agent)
 
 

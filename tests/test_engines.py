@@ -12,8 +12,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from voice_agent_lab.audio import speech_bounds
 from voice_agent_lab.engines import MissingExtra, optional
+from voice_agent_lab.speech import speech_bounds
 
 SENTENCES = [
     "hello how are you today",
@@ -517,9 +517,7 @@ def test_a_silent_file_is_named(files, tmp_path, level):
     import soundfile
 
     soundfile.write(tmp_path / "quiet.wav", level * voice_like(1, 16000), 16000)
-    with pytest.raises(
-        files.AudioFileError, match=r"quiet\.wav is silent, with nothing louder"
-    ):
+    with pytest.raises(files.AudioFileError, match=r"quiet\.wav is silent, with nothing louder"):
         files.read_audio(tmp_path / "quiet.wav")
 
 

@@ -16,13 +16,14 @@ from PIL import Image
 from voice_agent_lab import plots
 from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
 from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.audio import AudioInputStream, speech_like
+from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.latency import LatencyBudgets
 from voice_agent_lab.playback import Playback
 from voice_agent_lab.plots import drawing
 from voice_agent_lab.simulation import simulate
+from voice_agent_lab.speech import speech_like
 from voice_agent_lab.streams import StageError
-from voice_agent_lab.timeline import EventLog
+from voice_agent_lab.timeline import Event, EventLog
 from voice_agent_lab.tts import StreamingTTS
 from voice_agent_lab.turn import Turn
 
@@ -122,6 +123,18 @@ def test_the_settings_of_others_do_not_show():
         {"font.size": 20, "text.color": "red", "hatch.linewidth": 5, "text.antialiased": False}
     ):
         assert plots.png(plots.turn_timeline(turn)) == expected
+
+
+def test_a_picture_does_not_depend_on_those_drawn_before_it():
+    one, other = (plots.turn_timeline(TURNS[name]) for name in ("concurrent", "slow voice"))
+    first, second = plots.png(one), plots.png(other)
+    assert first != second
+    assert (plots.png(one), plots.png(other)) == (first, second)
+    figure = plots.turn_timeline(TURNS["concurrent"])
+    with plots.style():
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(first))), canvas.buffer_rgba())
 
 
 def test_a_png_has_the_figures_size_and_no_metadata():
@@ -323,6 +336,30 @@ def test_revised_words_are_boxed_and_no_others():
     assert "3 words revised later (ho, ar, yo)" in plots.alt_text(figure)
     plain = plots.partials_over_time(TURNS["concurrent"])
     assert all(t.get_bbox_patch() is None for t in plain.axes[0].texts)
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, "0 words revised later;"),
+        (1, "1 word revised later (w0);"),
+        (6, "6 words revised later (w0, w1, w2, w3, w4, w5);"),
+        (7, "7 words revised later (w0, w1, w2, w3, w4, w5 and 1 more);"),
+        (20, "20 words revised later (w0, w1, w2, w3, w4, w5 and 14 more);"),
+    ],
+)
+def test_of_many_revised_words_six_are_listed(number, told):
+    first, final = (" ".join(f"{letter}{k}" for k in range(number)) or "yes" for letter in "wv")
+    log = EventLog(
+        events=(
+            Event(0.0, "user", "input", {"text": final}),
+            Event(0.5, "asr", "partial", {"text": first}),
+            Event(1.0, "asr", "complete", {"text": final}),
+        )
+    )
+    assert f"1 partial transcript, {told} final at 1.00 s" in plots.alt_text(
+        plots.partials_over_time(Turn(log))
+    )
 
 
 def test_each_partial_lasts_until_the_next():

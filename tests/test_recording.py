@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from voice_agent_lab.audio import speech_like
 from voice_agent_lab.recording import Recording, Sound, resample
+from voice_agent_lab.speech import speech_like
 
 RATE = 16000
 

@@ -906,6 +906,8 @@ def test_an_interrupt_ends_every_task_and_generator_and_the_outer_loop_goes_on(e
         await asyncio.sleep(0)
         return len(asyncio.all_tasks())
 
+    gc.collect()  # what earlier tests left is not this one's
+    caplog.clear()
     tasks, generator = [], frames()
     assert asyncio.run(main()) == 1
     assert all(task.cancelled() for task in tasks)

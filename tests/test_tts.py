@@ -5,9 +5,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from voice_agent_lab.audio import speech_bounds
 from voice_agent_lab.distributions import LogNormal
 from voice_agent_lab.simulation import simulate
+from voice_agent_lab.speech import speech_bounds
 from voice_agent_lab.tts import StreamingTTS, aggregate
 
 TOKENS = ["Well, ", "it ", "is ", "2:30 ", "now. ", "Is ", "that ", "late? ", "Not ", "yet"]

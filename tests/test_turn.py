@@ -263,7 +263,11 @@ def test_whatever_the_order_of_the_stamps_the_parts_are_contiguous_and_sum_to_th
     wait = max(wait, 0.001)
     started = round(speech_ended + wait, 9)
     detail = {"took": 0.1, "first_of_piece": True, "seconds": 0.0}
-    log = [Event(t, *kind, detail) for t, kind in events if kind != ("playback", "started")]
+    log = [
+        Event(t, *kind, detail)
+        for t, kind in events
+        if kind != ("playback", "started") and not (kind == ("asr", "complete") and t < speech_ended)
+    ]
     whole = turn(
         [*log, Event(speech_ended, "user", "speech_ended"), Event(started, "playback", "started", {})]
     )
@@ -281,7 +285,13 @@ def test_what_happened_after_the_first_sound_is_no_part_of_the_wait():
 
 def test_a_sound_before_the_end_of_speech_is_an_error_and_not_a_negative_wait():
     with pytest.raises(ValueError, match="voice-to-voice is negative"):
-        turn(user_speech_ended=3.0).table()
+        turn(user_speech_ended=3.0, asr_complete=3.1).table()
+
+
+def test_speech_that_ends_after_the_final_transcript_is_not_the_end_of_this_turns_speech():
+    cut_off = turn(user_speech_ended=3.0)
+    assert isnan(cut_off.metrics.voice_to_voice)
+    assert cut_off.parts == ()
 
 
 def test_a_part_cannot_be_negative():

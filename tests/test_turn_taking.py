@@ -6,8 +6,9 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from voice_agent_lab.audio import AudioInputStream, speech_like
+from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.simulation import simulate
+from voice_agent_lab.speech import speech_like
 from voice_agent_lab.turn_taking import EnergyVAD, SilenceTimeout
 
 

@@ -21,10 +21,16 @@ Its parts, in the order of the pipeline
     AudioInputStream : the microphone
     EnergyVAD : hears whether a frame is speech
     SilenceTimeout : decides when the user has finished
+    LearnedDetector : decides sooner, and is sometimes wrong
     StreamingASR : recognition
     StreamingLLM : the language model
     StreamingTTS : the voice
     Playback : the loudspeaker
+A conversation; ``agent.converse`` takes a script
+    Say : what the user says, and when
+    Interruption : what counts as one
+    Eager : when to answer before being sure
+    preset : an agent with named, sourced settings
 How long each part takes
     StageLatencies : of the simulated parts
     Fixed : always the same
@@ -41,36 +47,46 @@ What happened
     Sound : a sound to listen to in a notebook
 
 Further modules, imported by name: ``as_published`` (the article's pipeline with its faults),
-``engines`` (real speech recognition, synthesis and voice activity), ``plots``, ``trace``.
+``engines`` (real speech recognition, synthesis and voice activity), ``endpointing``, ``pauses``,
+``reported`` (what other tools would have measured), ``plots``, ``trace``.
 """
 
 from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
 from voice_agent_lab.asr import StreamingASR
 from voice_agent_lab.audio import AudioInputStream
+from voice_agent_lab.conversation import Say
 from voice_agent_lab.distributions import Fixed, LogNormal, Measured, StageLatencies, WithStalls
+from voice_agent_lab.endpointing import LearnedDetector, SilenceTimeout
+from voice_agent_lab.interruption import Interruption
 from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.llm import StreamingLLM
 from voice_agent_lab.playback import Playback
+from voice_agent_lab.presets import preset
 from voice_agent_lab.recording import Recording, Sound
 from voice_agent_lab.simulation import simulate
+from voice_agent_lab.speculation import Eager
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.timeline import EventLog
 from voice_agent_lab.tts import StreamingTTS
 from voice_agent_lab.turn import Turn, turns_table
-from voice_agent_lab.turn_taking import EnergyVAD, SilenceTimeout
+from voice_agent_lab.turn_taking import EnergyVAD
 
 __all__ = [
     "AgentState",
     "AudioInputStream",
+    "Eager",
     "EnergyVAD",
     "EventLog",
     "Fixed",
+    "Interruption",
     "LatencyBudgets",
     "LatencyMetrics",
+    "LearnedDetector",
     "LogNormal",
     "Measured",
     "Playback",
     "Recording",
+    "Say",
     "SilenceTimeout",
     "Sound",
     "StageError",
@@ -81,6 +97,7 @@ __all__ = [
     "StreamingVoiceAgent",
     "Turn",
     "WithStalls",
+    "preset",
     "simulate",
     "turns_table",
 ]

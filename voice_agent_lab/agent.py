@@ -113,6 +113,9 @@ class StreamingVoiceAgent:
         self.llm = llm or StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng)
         self.tts = tts or StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng)
         self.playback = playback or Playback()
+        policy = getattr(self.endpointing, "policy", self.endpointing)
+        if getattr(policy, "more_to_come", self) is None:
+            policy.more_to_come = self.audio.is_talking  # a simulated detector knows the truth
         self.eager = eager or Eager()
         self.interruption = interruption or Interruption()
         self.max_listening = check_seconds("max_listening", max_listening)
@@ -268,6 +271,8 @@ class StreamingVoiceAgent:
                 record("asr", "complete" if final else "partial", text=text)
                 if final:
                     return text, bets and bets.settle(text)
+                if hasattr(self.endpointing, "understood"):
+                    self.endpointing.understood(text)
                 if bets:
                     bets.understood(text)
         raise StageError("asr", RuntimeError("it ended without a final transcript"))
@@ -359,13 +364,13 @@ class StreamingVoiceAgent:
         """Listen while answering; return what was heard of an interruption, or since speech began."""
         attention = Attention(self.interruption)
         seconds = self.audio.chunk_size / self.audio.sample_rate
-        words = WordCount(self.asr)
+        words, listening = WordCount(self.asr), None
         try:
             while True:
                 listening = asyncio.create_task(ears.next(), name="attend")
                 await asyncio.wait({listening, answering}, return_when=asyncio.FIRST_COMPLETED)
                 if answering.done():
-                    if not listening.cancel():
+                    if listening.done():
                         ears.put_back(listening.result())
                     await answering
                     return attention.frames
@@ -386,4 +391,7 @@ class StreamingVoiceAgent:
                     self._become(AgentState.INTERRUPTED)
                     return attention.frames
         finally:
+            if listening is not None:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
             await words.aclose()

@@ -25,9 +25,10 @@ import numpy as np
 
 from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
 from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.audio import CHARS_PER_SECOND, AudioInputStream, speech_like
+from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.llm import StreamingLLM
+from voice_agent_lab.speech import CHARS_PER_SECOND, speech_like
 from voice_agent_lab.streams import sleep_until
 from voice_agent_lab.timeline import record
 from voice_agent_lab.tts import StreamingTTS

@@ -48,6 +48,7 @@ def execute(notebook: NotebookNode, folder: Path, *, allowed: Iterable[str] = ()
         resources={"metadata": {"path": str(folder)}},
         allow_error_names=list(allowed),
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],
     )
     client.execute()
     return executed

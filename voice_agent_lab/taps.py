@@ -12,8 +12,8 @@ from contextlib import AsyncExitStack, aclosing
 
 import numpy as np
 
-from voice_agent_lab.audio import speech_bounds
 from voice_agent_lab.llm import LanguageModel
+from voice_agent_lab.speech import speech_bounds
 from voice_agent_lab.streams import guard
 from voice_agent_lab.timeline import record
 from voice_agent_lab.tts import Synthesiser

@@ -2,7 +2,7 @@
 
 Voice activity detection judges one frame: speech or not. Endpointing listens to those judgements
 and decides when the user has finished. The two are apart because their errors are: a detector
-mistakes noise for speech, a policy mistakes a pause for the end.
+mistakes noise for speech, a policy mistakes a pause for the end. The policies are in `endpointing`.
 
 Conventions
 -----------
@@ -10,12 +10,14 @@ Endpointing counts time in audio, not on a clock: a frame of 0.1 s of silence is
 whenever it arrives. A decision falls at the end of a frame.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.endpointing import SilenceTimeout
+
+__all__ = ["Endpointing", "EnergyVAD", "SilenceTimeout", "VoiceActivityDetector"]
 
 
 class VoiceActivityDetector(Protocol):
@@ -64,31 +66,3 @@ class EnergyVAD:
 
     def reset(self) -> None:
         """Do nothing: each frame is judged alone."""
-
-
-@dataclass
-class SilenceTimeout:
-    """The user has finished after so much silence without a break.
-
-    Parameters
-    ----------
-    timeout : float
-        Seconds of silence; the article's is 0.5.
-    """
-
-    timeout: float = 0.5
-    _silence: float = field(default=0.0, init=False, repr=False)
-    _spoke: bool = field(default=False, init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        check_seconds("timeout", self.timeout)
-
-    def finished(self, speech: bool, seconds: float) -> bool:
-        """Return whether the silence since the last speech has reached the timeout."""
-        self._spoke |= speech
-        self._silence = 0.0 if speech else round(self._silence + seconds, 9)
-        return self._spoke and not speech and self._silence >= self.timeout
-
-    def reset(self) -> None:
-        """Forget the silence and the speech so far."""
-        self._silence, self._spoke = 0.0, False

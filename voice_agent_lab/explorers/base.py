@@ -113,6 +113,8 @@ class Explorer:
 
 
 def _image(figure: Figure, sentence: str) -> str:
-    width, height = (round(inches * figure.dpi) for inches in figure.get_size_inches())
+    width, height = (int(pixels) for pixels in figure.bbox.size)  # whole pixels, as the picture has them
     data = base64.b64encode(png(figure)).decode()
-    return f'<img alt="{escape(sentence)}" width="{width}" height="{height}" src="data:image/png;base64,{data}">'
+    return (
+        f'<img alt="{escape(sentence)}" width="{width}" height="{height}" src="data:image/png;base64,{data}">'
+    )

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 from voice_agent_lab.agent import StreamingVoiceAgent
 from voice_agent_lab.as_published import PROMPTS, Fault, PublishedVoiceAgent
-from voice_agent_lab.audio import AUDIBLE_RMS, AudioInputStream, speech_bounds, speech_like
+from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.distributions import StageLatencies
 from voice_agent_lab.explorers.base import Explorer, choice, slider
 from voice_agent_lab.latency import LatencyBudgets, check_seconds
@@ -27,6 +27,7 @@ from voice_agent_lab.llm import StreamingLLM
 from voice_agent_lab.plots import STAGE_COLOURS, drawn_in_style, energy, length, new_figure
 from voice_agent_lab.plots.sound import FLOOR
 from voice_agent_lab.simulation import simulate
+from voice_agent_lab.speech import AUDIBLE_RMS, speech_bounds, speech_like
 from voice_agent_lab.turn import Turn
 from voice_agent_lab.turn_taking import EnergyVAD, SilenceTimeout
 

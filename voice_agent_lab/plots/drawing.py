@@ -4,7 +4,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
 from importlib.resources import as_file, files
 from math import isnan
 from statistics import median
@@ -12,7 +12,7 @@ from typing import ParamSpec
 
 import matplotlib.style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
@@ -102,10 +102,25 @@ def png(figure: Figure) -> bytes:
     """
     buffer = io.BytesIO()
     with style():
-        FigureCanvasAgg(figure).print_png(
-            buffer, metadata={"Software": None}, pil_kwargs={"compress_level": 2}
-        )
+        _Canvas(figure).print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": 2})
     return buffer.getvalue()
+
+
+class _Canvas(FigureCanvasAgg):
+    """A canvas that shares its renderer with those of the same size.
+
+    Matplotlib remembers for each renderer how large a text is, and most texts of a picture come again
+    in the next one. A renderer is wiped before each drawing.
+    """
+
+    def get_renderer(self) -> RendererAgg:
+        self.renderer = _renderer(*self.figure.bbox.size, self.figure.dpi)
+        return self.renderer
+
+
+@lru_cache(maxsize=8)
+def _renderer(width: float, height: float, dpi: float) -> RendererAgg:
+    return RendererAgg(width, height, dpi)
 
 
 def new_figure(

@@ -77,9 +77,8 @@ def turn_timeline(turn: Turn, budgets: LatencyBudgets | None = None) -> Figure:
     for y, (stage, row) in enumerate(_ROWS.items()):
         gaps = [s for s in spans if s.stage == stage and s.name == "underrun"]
         bars = [s for s in spans if s.stage == stage and s.name != "underrun"]
-        colours = [tint(stage, s.name) for s in bars]
-        _draw_spans(axes, y, bars, label=stage, facecolors=colours)
-        inside, beside = [_span_texts(turn, s) for s in bars], [_span_texts(turn, s)[-1:] for s in bars]
+        _draw_spans(axes, y, bars, label=stage, facecolors=[tint(stage, s.name) for s in bars])
+        reach = max((s.end for s in bars), default=0.0)
         told += [f"{row} {bars[0].start:.2f} to {bars[-1].end:.2f} s"] if bars else []
         if bars and gaps:
             look = {"facecolors": "white", "edgecolors": STAGE_COLOURS[stage], "linewidth": 0}
@@ -88,7 +87,11 @@ def turn_timeline(turn: Turn, budgets: LatencyBudgets | None = None) -> Figure:
             silences = f"{counted(len(gaps), 'underrun')} {total(gaps)}"
             inside, beside = [[]], [[f"speech {total(bars)}, {silences}", silences]]
             bars, colours = [Span(stage, "", bars[0].start, bars[-1].end)], [tint(stage)]
-        reach = bars[-1].end if bars else 0.0
+        else:
+            texts = [_span_texts(turn, alike) for alike in _alike(bars)]
+            bars = [max(alike, key=lambda s: s.end - s.start) for alike in _alike(bars)]
+            colours = [tint(stage, s.name) for s in bars]
+            inside, beside = texts, [each[-1:] for each in texts]
         for k, span in enumerate(bars):
             if budgets and span.name in _BUDGETED:
                 took, name = interval(span.start, span.end), _BUDGETED[span.name]
@@ -124,9 +127,16 @@ def _failure(event: Event) -> str:
     return f"✕ failed: {textwrap.shorten(event.detail.get('error', ''), 44, placeholder='…')}"
 
 
-def _span_texts(turn: Turn, span: Span) -> list[str]:
-    """Return what may be written on a bar, the best first."""
-    plain = f"{span.name} {length(interval(span.start, span.end))}"
+def _alike(spans: Sequence[Span]) -> list[list[Span]]:
+    """Return the spans by name, in the order in which the names first come."""
+    names = dict.fromkeys(span.name for span in spans)
+    return [[span for span in spans if span.name == name] for name in names]
+
+
+def _span_texts(turn: Turn, alike: Sequence[Span]) -> list[str]:
+    """Return what may be written for spans of one name, the best first: their total is told once."""
+    span = alike[0]
+    plain = f"{span.name} {total(alike)}"
     if span.name == "recognition":
         return [f"{plain}, {counted(len(turn.partials), 'partial')}", plain]
     words = {"user": turn.user_input, "playback": turn.reply}.get(span.stage, "")
@@ -311,9 +321,14 @@ def partials_over_time(turn: Turn) -> Figure:
     key = ["boxed: revised later"] * bool(revised) + ["bold: final transcript"] * finished
     write_above(axes, 0, ", ".join(key), 14 - axes.get_position().x0 * 8 * DPI, "left")
     final_words = f"final at {m.asr_complete:.2f} s: “{turn.transcript}”" if finished else "no final one"
-    changed = f"{counted(len(revised), 'word')} revised later" + f" ({', '.join(revised)})" * bool(revised)
-    figure.set_label(f"{counted(len(turn.partials), 'partial transcript')}, {changed}; {final_words}.")
+    figure.set_label(f"{counted(len(turn.partials), 'partial transcript')}, {_told(revised)}; {final_words}.")
     return figure
+
+
+def _told(revised: Sequence[str]) -> str:
+    """Return how many words were revised, and the first six of them."""
+    words = ", ".join(revised[:6]) + f" and {len(revised) - 6} more" * (len(revised) > 6)
+    return f"{counted(len(revised), 'word')} revised later" + f" ({words})" * bool(revised)
 
 
 def _write_words(axes: Axes, y: float, words: Sequence[str], wrong: Sequence[bool], weight: str) -> None:

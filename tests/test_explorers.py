@@ -1,0 +1,699 @@
+"""Every explorer keeps the same promises, and those with arithmetic of their own have it right.
+
+The explorers are found, not listed: a new one is tested by being there.
+"""
+
+import base64
+import importlib
+import io
+import pkgutil
+import random
+import re
+import typing
+from html.parser import HTMLParser
+from inspect import getmembers, iscoroutinefunction, isfunction, signature
+from itertools import pairwise
+from math import isnan, nan
+
+import ipywidgets as widgets
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from PIL import Image
+
+from voice_agent_lab import explorers
+from voice_agent_lab.as_published import PROMPTS, Fault
+from voice_agent_lab.distributions import StageLatencies
+from voice_agent_lab.explorers import (
+    Explorer,
+    article,
+    base,
+    budgets,
+    choice,
+    first_turn,
+    frames,
+    overlap,
+    published,
+    recognition,
+    slider,
+    switch,
+    tokens,
+    voice,
+)
+from voice_agent_lab.plots import new_figure, png
+from voice_agent_lab.speech import CHARS_PER_SECOND
+from voice_agent_lab.timeline import EventLog
+from voice_agent_lab.turn import Turn
+
+# Finding them.
+
+
+def functions_without_arguments():
+    for info in pkgutil.iter_modules(explorers.__path__):
+        module = importlib.import_module(f"{explorers.__name__}.{info.name}")
+        for name, function in getmembers(module, isfunction):
+            ours = function.__module__ == module.__name__ and not name.startswith("_")
+            if ours and not signature(function).parameters and not iscoroutinefunction(function):
+                yield f"{info.name}.{name}", function
+
+
+def makes_an_explorer(function):
+    return typing.get_type_hints(function).get("return") is Explorer
+
+
+MAKERS = {name: f for name, f in functions_without_arguments() if makes_an_explorer(f)}
+every_explorer = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+
+
+def test_what_makes_an_explorer_says_so():
+    assert len(MAKERS) >= 12
+    for name, function in functions_without_arguments():
+        assert isinstance(function(), Explorer) == (name in MAKERS), name
+
+
+# Looking at them.
+
+
+class _Page(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def shown(explorer):
+    """Return what a person sees: the picture's attributes, None without a picture, and the sentence."""
+    *controls, picture, text = explorer._widget.children
+    assert controls == list(explorer.controls.values())
+    image, sentence = _Page(picture.value), _Page(text.value)
+    assert image.text == ""
+    assert [tag for tag, _ in image.tags] in ([], ["img"])
+    assert [tag for tag, _ in sentence.tags] == ["p"]
+    return image.tags[0][1] if image.tags else None, sentence.text
+
+
+def assert_one_sentence(message):
+    assert re.fullmatch(r"[^.!?]([^.!?]|[.!?](?=\S))*\.?", message), f"not one sentence: {message!r}"
+
+
+def assert_consistent(explorer):
+    picture, sentence = shown(explorer)
+    assert sentence == explorer.sentence == repr(explorer)
+    assert "nan" not in sentence
+    assert "\n" not in sentence
+    if picture is None:
+        assert_one_sentence(sentence)
+        return
+    assert set(picture) == {"alt", "width", "height", "src"}
+    assert picture["alt"] == sentence
+    assert re.search(r"\d", sentence)
+    assert sentence.endswith(".")
+    kind, data = picture["src"].split(",")
+    assert kind == "data:image/png;base64"
+    size = Image.open(io.BytesIO(base64.b64decode(data))).size
+    assert (picture["width"], picture["height"]) == tuple(str(pixels) for pixels in size)
+
+
+def ends(control):
+    """Return every option of a control, or the two ends of its range."""
+    if hasattr(control, "options"):
+        return list(control.options)
+    return [control.min, control.max] if hasattr(control, "min") else [False, True]
+
+
+def from_the_page(control, value):
+    """Do what the page does when a person changes a control."""
+    control.set_state(
+        {"index": control.options.index(value)} if hasattr(control, "options") else {"value": value}
+    )
+
+
+@pytest.fixture
+def no_pixels(monkeypatch):
+    """Leave out the rendering of pictures, where only the sentence is looked at."""
+    dot = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(dot, "png")
+    monkeypatch.setattr(base, "png", lambda figure: dot.getvalue())
+
+
+# What every explorer promises.
+
+
+@every_explorer
+def test_it_starts_with_a_picture_and_a_sentence_of_numbers(make):
+    explorer = make()
+    assert_consistent(explorer)
+    picture, _ = shown(explorer)
+    assert picture["width"] == "800"
+
+
+@every_explorer
+def test_its_text_in_a_notebook_is_the_sentence_alone(make):
+    explorer = make()
+    bundle = explorer._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(explorer) == explorer.sentence
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "base64" not in str(bundle)
+
+
+@every_explorer
+def test_its_controls_say_what_they_set_and_wait_until_they_are_let_go(make):
+    count_or_ratio = r"factor|rate|share|times|number|tokens|words|frames|turns|calls|seed|alpha|/"
+    for name, control in make().controls.items():
+        label = control.description
+        assert label, name
+        if hasattr(control, "min"):
+            assert control.continuous_update is False, name
+            assert control.min <= control.value <= control.max
+            unit = re.search(r"\([^()]+\)$", label)
+            assert unit or re.search(count_or_ratio, label), (
+                f"{label!r} should end with its unit in parentheses, or be a count or a ratio"
+            )
+
+
+@every_explorer
+def test_each_control_reaches_its_ends_and_comes_back(make):
+    explorer = make()
+    first, picture = explorer.sentence, shown(explorer)[0]
+    for name, control in explorer.controls.items():
+        default = control.value
+        for value in ends(control):
+            assert explorer.set(**{name: value}) == explorer.sentence
+            assert control.value == value
+            assert_consistent(explorer)
+        assert explorer.set(**{name: default}) == first
+    assert shown(explorer)[0] == picture
+
+
+@every_explorer
+def test_code_and_person_take_the_same_path(make, no_pixels):
+    ours, theirs = make(), make()
+    first = shown(ours)
+    for name, control in ours.controls.items():
+        value = next(value for value in ends(control)[::-1] if value != control.value)
+        from_the_page(theirs.controls[name], value)
+        assert theirs.controls[name].value == value
+    ours.set(**{name: control.value for name, control in theirs.controls.items()})
+    assert shown(ours) == shown(theirs) != first
+
+
+@every_explorer
+def test_all_controls_can_be_at_their_ends_at_once(make):
+    explorer = make()
+    all_ends = {name: (ends(control)[0], ends(control)[-1]) for name, control in explorer.controls.items()}
+    sides = [[0] * len(all_ends), [1] * len(all_ends)]
+    generator = random.Random(0)
+    sides += [[generator.randrange(2) for _ in all_ends] for _ in range(6)]
+    for side in sides:
+        values = {name: pair[k] for (name, pair), k in zip(all_ends.items(), side, strict=True)}
+        try:
+            figure, sentence = explorer._draw(**values)
+        except ValueError as error:
+            sentence = str(error)
+            assert_one_sentence(sentence)
+        else:
+            assert isinstance(figure, Figure)
+            assert png(figure).startswith(b"\x89PNG")
+            assert sentence.endswith("."), values
+        assert "nan" not in sentence, values
+
+
+@every_explorer
+def test_an_unknown_control_is_an_error_that_names_those_that_there_are(make):
+    explorer = make()
+    with pytest.raises(ValueError, match=f"no control 'volume'.*{next(iter(explorer.controls))}"):
+        explorer.set(volume=11)
+    assert_consistent(explorer)
+
+
+# The controls, and what an explorer does with its draw function.
+
+
+def counting(limit=7.0):
+    """Return an explorer over x that cannot draw above a limit, and the list of what it drew."""
+    drawn = []
+
+    def draw(x, name="a"):
+        drawn.append((x, name))
+        if x > limit:
+            raise ValueError(f"x is {x} & <too large>; use {limit} or less.")
+        figure, (axes,) = new_figure(1.5)
+        axes.plot([0, 1], [0, x])
+        return figure, f'x is {x}, "<{name}>" & more.'
+
+    return Explorer(draw, x=slider("x (s)", 0.0, 10.0, 2.0), name=choice("name", ["a", "b"], "a")), drawn
+
+
+def test_a_slider_of_whole_numbers_gives_whole_numbers():
+    control = slider("frame (ms)", 10, 100, 20)
+    assert isinstance(control, widgets.IntSlider)
+    assert (control.min, control.max, control.value, control.step) == (10, 100, 20, 1)
+    assert slider("frame (ms)", 10, 100, 20, 5).step == 5
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "value", "step", "expected"),
+    [
+        (0.0, 1.0, 0.5, None, 0.05),
+        (0.1, 2.0, 0.5, None, 0.095),
+        (0, 3.0, 1, None, 0.15),
+        (0, 10, 5, 0.5, 0.5),
+        (0.0, 1.0, 0.5, 0.1, 0.1),
+    ],
+)
+def test_any_fraction_makes_a_slider_of_fractions(low, high, value, step, expected):
+    control = slider("timeout (s)", low, high, value, step)
+    assert isinstance(control, widgets.FloatSlider)
+    assert control.step == expected
+    assert (control.readout_format, control.continuous_update) == (".2f", False)
+
+
+def test_a_choice_is_a_list_and_a_switch_a_check_box():
+    control = choice("who waits", ("a", "b"), "b")
+    assert isinstance(control, widgets.Dropdown)
+    assert (control.options, control.value, control.description) == (("a", "b"), "b", "who waits")
+    assert isinstance(switch("mend it"), widgets.Checkbox)
+    assert (switch("mend it").value, switch("mend it", True).value) == (False, True)
+
+
+def test_it_draws_once_for_each_change_and_not_without_one():
+    explorer, drawn = counting()
+    assert drawn == [(2.0, "a")]
+    explorer.set(x=3.0)
+    explorer.set(x=3.0)
+    assert explorer.set() == 'x is 3.0, "<a>" & more.'
+    explorer.set(x=4.0, name="b")
+    assert drawn == [(2.0, "a"), (3.0, "a"), (4.0, "a"), (4.0, "b")]
+
+
+def test_a_slider_stops_at_its_end():
+    explorer, _ = counting(limit=20.0)
+    assert explorer.set(x=99.0).startswith("x is 10.0,")
+
+
+def test_a_combination_that_cannot_be_drawn_shows_its_message_and_no_picture():
+    explorer, _ = counting()
+    first = shown(explorer)
+    assert explorer.set(x=8.0) == "x is 8.0 & <too large>; use 7.0 or less."
+    assert shown(explorer) == (None, explorer.sentence)
+    assert_consistent(explorer)
+    explorer.set(x=2.0)
+    assert shown(explorer) == first
+
+
+def test_an_explorer_may_start_with_a_message():
+    explorer, _ = counting(limit=1.0)
+    assert shown(explorer) == (None, "x is 2.0 & <too large>; use 1.0 or less.")
+
+
+def test_a_mistake_in_the_draw_function_is_not_hidden():
+    def draw(x):
+        raise KeyError(x)
+
+    with pytest.raises(KeyError):
+        Explorer(draw, x=slider("x (s)", 0, 1, 0))
+
+
+def test_the_alternative_text_is_the_sentence_letter_by_letter():
+    explorer, _ = counting()
+    picture, sentence = shown(explorer)
+    assert picture["alt"] == sentence == 'x is 2.0, "<a>" & more.'
+    assert (picture["width"], picture["height"]) == ("800", "150")
+
+
+# Notebook 00: the parts of one turn.
+
+
+def test_the_parts_of_the_first_turn_add_up():
+    # Besides the four settings, 0.5 + 0.3 + 0.5 + 0.2 s: recognition 0.1 s, and 20 ms for the second token.
+    explorer = first_turn.first_turn()
+    for values in ({}, {"timeout": 1.0}, {"first_token": 0.0}, {"finalization": 0.85, "first_chunk": 0.0}):
+        sentence = explorer.set(**values)
+        wait, *parts = (float(seconds) for seconds in re.findall(r"([\d.]+) s\b", sentence))
+        assert sum(parts) == pytest.approx(wait, abs=0.005 * len(parts))
+    assert first_turn.first_turn().sentence.startswith("The user waits 1.62 s: ")
+    assert first_turn.first_turn().set(timeout=1.0).startswith("The user waits 2.12 s: ")
+
+
+# Notebook 01: a budget is shared out.
+
+SHARES = ("endpointing", "finalisation", "first_token", "sentence", "first_chunk", "transport")
+
+
+def test_the_primer_spends_993_of_800_ms():
+    # 40 + 21 + 10 + 2 + 40 + 1 = 114 on the way in; 300 + 350 + 20 + 120 = 790; 89 on the way out.
+    assert sum(budgets.PRIMER_MS.values()) == 114 + 790 + 89 == 993
+    assert budgets.share_the_budget().sentence == (
+        "Spent 993 ms of 800 ms, overdrawn by 193 ms. "
+        "The largest share is first token, 350 ms, 35% of the wait."
+    )
+
+
+def test_a_budget_can_be_kept_to_the_millisecond_and_nothing_can_be_spent():
+    explorer = budgets.share_the_budget()
+    assert explorer.set(transport=10).startswith("Spent 800 ms of 800 ms, 0 ms left.")
+    assert explorer.set(**dict.fromkeys(SHARES, 0)) == (
+        "Spent 0 ms of 800 ms, 800 ms left. Nothing takes any time."
+    )
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(300, 2000), st.lists(st.integers(0, 600), min_size=6, max_size=6))
+def test_what_is_spent_and_what_is_left_make_the_budget(budget, shares):
+    _, sentence = budgets._share(budget, **dict(zip(SHARES, shares, strict=True)))
+    left = budget - sum(shares)
+    verdict = f"{left} ms left" if left >= 0 else f"overdrawn by {-left} ms"
+    assert sentence.startswith(f"Spent {sum(shares)} ms of {budget} ms, {verdict}. ")
+
+
+# Notebook 02: frames.
+
+
+@pytest.mark.parametrize(("frame_ms", "kbit"), [(10, 32.0), (20, 16.0), (100, 3.2), (200, 1.6)])
+def test_forty_bytes_of_headers_for_each_frame(frame_ms, kbit):
+    assert frames.HEADER_BYTES == 40
+    assert frames.header_kbit_per_second(frame_ms) == pytest.approx(kbit)
+    assert frames.header_kbit_per_second(frame_ms) == pytest.approx(40 * 8 * (1000 / frame_ms) / 1000)
+
+
+def test_the_sentence_about_frames_has_that_arithmetic():
+    sentence = frames.frame_duration().set(frame_ms=20)
+    assert "50 packets a second, 16.0 kbit/s of headers" in sentence
+    assert "Real-time factor 0.35" in sentence  # 0.1 of the frame, and 5 ms of its 20
+
+
+def test_a_timeout_below_a_pause_between_words_is_told():
+    explorer = frames.frame_duration()
+    sentence = explorer.set(timeout=0.1)
+    assert shown(explorer)[0] is None
+    assert "choose a longer timeout" in sentence
+
+
+@pytest.mark.parametrize(
+    ("speech", "hole"),
+    [("", 0), ("000", 0), ("1", 0), ("0011100", 0), ("1001", 2), ("10100010", 3), ("0110000", 0)],
+)
+def test_a_hole_is_inside_the_speech(speech, hole):
+    assert frames.longest_hole([letter == "1" for letter in speech]) == hole
+
+
+def test_the_last_frame_is_filled_up_with_silence():
+    cut = frames.frames_of(np.ones(700, dtype=np.float32), 16000, 20)
+    assert cut.shape == (3, 320)
+    assert cut.sum() == 700
+    assert frames.judged(np.ones(700, dtype=np.float32), 16000, 20, 0.5) == [True, True, False]
+
+
+def test_pulled_frames_fall_behind_by_their_processing_and_pushed_ones_do_not():
+    # 20 frames of 100 ms with 80 ms of work each: pulled, they take 20 * 180 ms.
+    sentence = frames.pull_or_push().sentence
+    assert "real-time factor 0.80" in sentence
+    assert "pulled, the last frame is done at 3.60 s, 1.60 s after it was captured" in sentence
+    assert "pushed, the last frame is done at 2.08 s, 80 ms after it was captured" in sentence
+    # At 200 ms a frame the pushed reader is late too: it is done at 0.1 + 20 * 0.2 s.
+    slow = frames.pull_or_push().set(processing_ms=200)
+    assert "pulled, the last frame is done at 6.00 s" in slow
+    assert "pushed, the last frame is done at 4.10 s" in slow
+
+
+# Notebook 03: recognition.
+
+
+def heard(*history, spoken_until=1.0, final_at=3.0):
+    return recognition.HeardWord(spoken_until, history, final_at)
+
+
+def test_a_word_is_trusted_when_it_has_stood_for_long_enough():
+    word = heard((1.0, "too"), (1.3, "two"))
+    assert word.text == "two"
+    assert word.trusted(0.0) == (1.0, "too")
+    assert word.trusted(0.2) == (1.2, "too")
+    assert word.trusted(0.3) == (1.6, "two")  # at 1.3 s it had just changed
+    assert word.trusted(5.0) == (3.0, "two")  # the final transcript ends the wait
+
+
+def test_shares_of_wrong_and_late_words_by_hand():
+    words = [heard((1.0, "too"), (1.3, "two")), heard((1.5, "ten"))]
+    assert recognition.wrong_and_late(words, 0.2) == pytest.approx((0.5, (0.2 + 0.7) / 2))
+    assert recognition.wrong_and_late(words, 0.4) == pytest.approx((0.0, (0.7 + 0.9) / 2))
+    assert recognition.spurious_edits(words) == pytest.approx(1 / 3)
+    with pytest.raises(ValueError, match="words is empty"):
+        recognition.wrong_and_late([], 0.2)
+
+
+def test_edits_are_words_that_appear_or_change():
+    turn = recognition.logged("set ten", [(0.5, "set"), (1.0, "set two"), (1.5, "set ten")], 1.2)
+    assert recognition.edits(turn) == (3, 2)
+    assert [word.history for word in recognition.word_histories(turn)] == [
+        ((0.5, "set"),),
+        ((1.0, "two"), (1.5, "ten")),
+    ]
+    assert recognition.three_clocks(turn) == {"end of speech": pytest.approx(0.3)}
+
+
+def test_without_revisions_no_word_is_wrong_at_any_wait():
+    words = recognition.many_turns(0.0)
+    assert recognition.wrong_and_late(words, 0.0)[0] == 0
+    assert recognition.spurious_edits(words) == 0
+    assert "0.0% of them are wrong" in recognition.stability().set(revision_rate=0.0)
+
+
+def test_a_recogniser_slower_than_speech_builds_a_backlog():
+    # It hears frame k at 0.1 k s. At factor 1 every frame is done as the next one comes.
+    assert "at most 1 frames of 0.1 s wait" in recognition.backlog().set(factor=1.0)
+    turn = recognition.slow_turn(2.0, "Hi there, you.")
+    times, waiting = recognition.waiting_frames(turn)
+    assert waiting.min() == 0 == waiting[-1]
+    assert (np.diff(times) >= 0).all()
+    assert waiting.max() > 5
+
+
+def test_the_two_benchmarks_differ_by_what_they_count():
+    table = recognition.finalisation_table()
+    assert table.loc["Deepgram nova-3", "difference"] == 96 - 247
+    assert (table["difference"] == table["Coval"] - table["stt-benchmark"]).all()
+
+
+# Notebook 04: tokens.
+
+
+@pytest.mark.parametrize(
+    ("a", "g", "c", "expected", "faster"),
+    [
+        (0.8, 4, 0.1, 1 + 0.8 + 0.64 + 0.512 + 0.4096, 3.3616 / 1.4),
+        (0.5, 2, 0.25, 1.75, 1.75 / 1.5),
+        (0.0, 4, 0.1, 1.0, 1 / 1.4),
+        (1.0, 4, 0.0, 5.0, 5.0),
+        (1.0, 4, 1.0, 5.0, 1.0),
+        (0.7, 0, 0.3, 1.0, 1.0),
+    ],
+)
+def test_speculative_decoding_by_hand(a, g, c, expected, faster):
+    assert tokens.expected_tokens(a, g) == pytest.approx(expected)
+    assert tokens.speedup(a, g, c) == pytest.approx(faster)
+
+
+@given(st.floats(0, 1), st.integers(0, 16))
+def test_the_formula_is_the_sum_of_the_powers(a, g):
+    assert tokens.expected_tokens(a, g) == pytest.approx(sum(a**k for k in range(g + 1)))
+    assert 1 <= round(tokens.expected_tokens(a, g), 9) <= g + 1
+
+
+@pytest.mark.parametrize(
+    ("a", "g", "c", "named"),
+    [
+        (1.1, 4, 0.1, "a is"),
+        (-0.1, 4, 0.1, "a is"),
+        (0.5, -1, 0, "g is"),
+        (0.5, 1.5, 0, "g is"),
+        (0.5, 4, -1.0, "c"),
+        (nan, 4, 0.1, "a is"),
+    ],
+)
+def test_drafts_that_cannot_be_are_errors(a, g, c, named):
+    with pytest.raises(ValueError, match=named):
+        tokens.speedup(a, g, c)
+
+
+def test_simulated_drafts_agree_with_the_formula():
+    runs = tokens.accepted_runs(0.8, 4, 200_000)
+    assert (runs.min(), runs.max()) == (1, 5)
+    assert runs.mean() == pytest.approx(3.3616, abs=0.02)
+    assert (tokens.accepted_runs(0.8, 4, 100) == tokens.accepted_runs(0.8, 4, 100)).all()
+    assert set(tokens.accepted_runs(0.8, 0, 10)) == {1}
+
+
+def test_drafts_shorten_what_comes_after_the_first_token():
+    sentence = tokens.speculative().sentence
+    assert "3.36 tokens for each pass of the large model, 2.40 times as fast" in sentence
+    assert "the first token comes after 0.50 s with or without them" in sentence
+    faster, plain = map(float, re.search(r"after ([\d.]+) s instead of ([\d.]+) s", sentence).groups())
+    assert faster == pytest.approx(0.5 + (plain - 0.5) / (3.3616 / 1.4), abs=0.01)
+    assert "no draft length gains anything" in tokens.speculative().set(c=1.0)
+
+
+def test_tokens_come_at_their_rate():
+    # Nine words: the first after 0.5 s, eight more at 50 a second. The whole reply is one sentence.
+    turn = tokens.answered(0.5, 50, "one two three four five six seven eight nine.")
+    assert tokens.milestones(turn) == {
+        "first token": pytest.approx(0.5),
+        "first sentence": pytest.approx(0.66),
+        "last token": pytest.approx(0.66),
+    }
+    with pytest.raises(ValueError, match="tokens_per_second is 0"):
+        tokens.answered(0.5, 0)
+
+
+def test_percentiles_that_were_measured_stand_beside_those_of_draws():
+    table = tokens.compared({"draws": np.arange(101) / 100}, {50: 0.4, 95: 0.9})
+    assert list(table.index) == ["p50", "p95"]
+    assert list(table["measured"]) == [0.4, 0.9]
+    assert list(table["draws"]) == [0.5, 0.95]
+    assert tokens.hosted_models().loc["gpt-4.1", "p95/median"] == 3.3  # 1771 / 536
+
+
+# Notebook 05: the voice.
+
+
+def test_the_voice_starts_earlier_by_the_words_that_it_does_not_wait_for():
+    first = voice.REPLY.split(". ")[0].split()
+    waits = {
+        unit: voice.reply_turn(unit, words_per_second=10).metrics.voice_to_voice
+        for unit in ("word", "sentence")
+    }
+    assert waits["sentence"] - waits["word"] == pytest.approx((len(first) - 1) / 10)
+
+
+def test_pieces_are_the_reply_and_gaps_are_its_silences():
+    for unit in voice.UNITS.values():
+        turn = voice.reply_turn(unit)
+        assert " ".join(" ".join(voice.pieces(turn)).split()) == voice.REPLY
+        assert all(gap > 0 for gap in voice.gaps(turn))
+    assert len(voice.pieces(voice.reply_turn("sentence"))) == 2
+    assert len(voice.pieces(voice.reply_turn("word"))) == len(voice.REPLY.split())
+    assert voice.gaps(voice.reply_turn("sentence", words_per_second=50, real_time_factor=0.1)) == []
+
+
+def test_the_cost_of_speaking_early_is_what_the_turns_say():
+    turns = {unit: voice.reply_turn(unit) for unit in ("word", "sentence")}
+    table = voice.cost_table(turns)
+    for unit, turn in turns.items():
+        assert table.loc[unit, "gaps"] == len(voice.gaps(turn))
+        assert table.loc[unit, "silence in gaps (s)"] == pytest.approx(sum(voice.gaps(turn)), abs=1e-3)
+        assert table.loc[unit, "longest gap (s)"] == pytest.approx(max(voice.gaps(turn), default=0), abs=1e-3)
+
+
+def test_a_learners_own_cut_is_used_and_its_error_is_the_learners():
+    async def two_halves(stream):
+        text = "".join([token async for token in stream])
+        yield text[:20]
+        yield text[20:]
+
+    async def broken(stream):
+        raise KeyError("mine")
+        yield
+
+    first, second = voice.pieces(voice.reply_turn(two_halves))
+    assert (first, second.strip()) == (voice.REPLY[:20], voice.REPLY[20:].strip())
+    with pytest.raises(KeyError, match="mine"):
+        voice.reply_turn(broken)
+    with pytest.raises(ValueError, match="words_per_second is 0"):
+        voice.reply_turn("word", words_per_second=0)
+
+
+# Notebook 06: overlap.
+
+
+def test_the_sentences_are_alike():
+    assert {(len(s), len(s.split())) for s in overlap.SENTENCES} == {(39, 8)}
+    assert pytest.approx(3.12) == 39 / CHARS_PER_SECOND
+
+
+@pytest.mark.parametrize("degree", ["concurrent", "chained", "sequential"])
+@pytest.mark.parametrize("until", ["first sound", "last sound"])
+def test_a_critical_path_is_a_chain_from_the_end_of_speech(degree, until):
+    turn = overlap.overlap_turn(degree)
+    path = overlap.critical_path(turn, until)
+    moments = {"first sound": turn.metrics.playback_started, "last sound": turn.metrics.playback_ended}
+    assert path[0].start == turn.metrics.speech_ended
+    assert path[-1].end == pytest.approx(moments[until])
+    for before, after in pairwise(path):
+        assert after.start == pytest.approx(before.end)
+        assert (before.stage, before.name) != (after.stage, after.name)
+
+
+def test_there_is_no_path_to_a_sound_that_was_not_made():
+    assert overlap.critical_path(Turn(EventLog())) == []
+    with pytest.raises(ValueError, match="until is 'lunch'"):
+        overlap.critical_path(overlap.overlap_turn(), "lunch")
+
+
+def test_without_a_stage_a_sound_comes_earlier_by_at_most_its_time_on_the_path():
+    table = overlap.what_if().drop(index=["endpointing", "all at once"])
+    for sound in ("first sound", "last sound"):
+        assert (table[f"{sound} earlier"] <= table[f"on path to {sound}"] + 1e-6).all()
+        assert (table[f"{sound} earlier"] >= 0).all()
+
+
+def test_stages_that_are_taken_away_take_no_time():
+    took, timeout = overlap.without(StageLatencies(), 0.5, "llm_first_token", "endpointing")
+    assert (took.llm_first_token, timeout) == (StageLatencies(llm_first_token=0.0).llm_first_token, None)
+    assert overlap.without(StageLatencies(), 0.5) == (StageLatencies(), 0.5)
+    with pytest.raises(ValueError, match="no stage 'lunch'"):
+        overlap.without(StageLatencies(), 0.5, "lunch")
+
+
+def test_a_timeout_that_cuts_the_user_off_is_told():
+    explorer = overlap.overlap()
+    sentence = explorer.set(timeout=0.0)
+    assert shown(explorer) == (None, sentence)
+    assert "cuts the user off between two words" in sentence
+
+
+# Notebook 07: the article's faults.
+
+
+def test_the_article_is_mended_one_fault_at_a_time():
+    # As published: 20 frames of 180 ms, 0.3 s to the first token, 7 more of 20 ms, 0.15 s: 4.19 s.
+    steps = article.mended_one_by_one(PROMPTS[0])
+    assert len(steps) == 1 + len(Fault) == 1 + len(article.MENDS)
+    assert list(article.MENDS) == list(Fault)
+    waits = [round(step.turn.metrics.voice_to_voice, 9) for step in steps]
+    assert waits[0] == pytest.approx(20 * 0.18 + 0.3 + 7 * 0.02 + 0.15 - 2.0) == pytest.approx(2.19)
+    # The microphone does not wait: only the last frame's 80 ms are left of 1.6 s.
+    assert waits[1] == pytest.approx(2.19 - 1.6 + 0.08)
+    # The silence timeout of 0.5 s comes back, and with it frames of silence; then 0.1 s of finalisation.
+    assert waits[3] - waits[2] == pytest.approx(0.1)
+    assert (steps[0].reported, steps[0].printed) == (pytest.approx(0.59), 0.0)
+    assert steps[-1].reported == steps[-1].printed == pytest.approx(waits[-1])
+    assert "The user waits 2.19 s" in article.mend_the_article().sentence
+    assert "The article reports 0.59 s, 27% of it" in article.mend_the_article().sentence
+
+
+def test_every_timed_mend_is_a_switch_and_all_of_them_together_are_the_table():
+    explorer = article.mend_the_article()
+    faults = [name for name in explorer.controls if name.upper() in Fault.__members__]
+    explorer.set(**dict.fromkeys(faults, True))
+    last = article.mended_one_by_one(PROMPTS[0])[-1]
+    assert f"The user waits {last.turn.metrics.voice_to_voice:.2f} s" in explorer.sentence
+
+
+def test_what_was_published_is_kept_as_it_was():
+    reports = published.PUBLISHED_REPORTS
+    assert [report.time_to_first_audio for report in reports] == [0.0] * 3
+    assert [report.llm_generation for report in reports] == [0.171, 0.175, 0.17]
+    table = published.output_beside_ours(published.PUBLISHED_OUTPUT)
+    assert list(table.loc["TTFA"]) == ["0.000 s"] * 6
+    assert list(table.loc["tokens"]) == ["8"] * 6
+    assert table.loc["total", "turn 1: published"] == "4.936 s"
+    _, turn = article.published_turn(PROMPTS[0], replies={})
+    assert not isnan(turn.metrics.voice_to_voice)

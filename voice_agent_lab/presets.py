@@ -1,0 +1,299 @@
+"""Named sets of latencies and settings, each number with its source.
+
+``preset("pipecat-defaults").agent(seed=1)`` is an agent; ``preset("pipecat-defaults")`` shows where its
+numbers come from.
+
+Conventions
+-----------
+Seconds, but for names that end in ``_ms``. A log-normal latency is given here by its median and 95th
+percentile, as published. In this agent finalisation *follows* endpointing; where a source measured the
+two side by side, the preset's finalisation is what of it is left when the turn has been decided.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import log
+
+import numpy as np
+import pandas as pd
+
+from voice_agent_lab.agent import StreamingVoiceAgent
+from voice_agent_lab.as_published import DEMO_BUDGETS
+from voice_agent_lab.audio import AudioInputStream
+from voice_agent_lab.distributions import LogNormal, StageLatencies
+from voice_agent_lab.endpointing import MinMaxDelay, Policy, SilenceTimeout, SmartTurnOrTimeout
+from voice_agent_lab.latency import LatencyBudgets, _Shown
+from voice_agent_lab.pauses import PauseModel
+from voice_agent_lab.playback import Playback
+from voice_agent_lab.tts import StreamingTTS
+
+
+@dataclass(frozen=True, repr=False)
+class Preset(_Shown):
+    """A named set of latencies and settings, and where they come from.
+
+    Attributes
+    ----------
+    name, summary : str
+        What it is called, and what it stands for.
+    sources : mapping of str to str
+        For each setting its value and its source.
+    latencies : StageLatencies
+        What the simulated stages take.
+    endpointing : callable
+        Given a generator, returns a new policy of endpointing.
+    budgets : LatencyBudgets or None
+        The promises; None for the agent's default, if the source makes none.
+    aggregation : str or int
+        How much text synthesis is given at a time.
+    frame_ms, chunk_ms : float
+        How much sound a frame of the microphone, and a chunk of the voice, holds.
+    input_latency, output_latency : float
+        Seconds from the capture of a frame to the agent, and from the agent to the user's ear.
+    leading_silence : float
+        Seconds of silence before the voice.
+    """
+
+    name: str
+    summary: str
+    sources: Mapping[str, str]
+    latencies: StageLatencies
+    endpointing: Callable[[np.random.Generator], Policy]
+    budgets: LatencyBudgets | None = None
+    aggregation: str | int = "sentence"
+    frame_ms: float = 20
+    chunk_ms: float = 100
+    input_latency: float = 0.0
+    output_latency: float = 0.0
+    leading_silence: float = 0.0
+
+    def agent(self, **overrides: object) -> StreamingVoiceAgent:
+        """Return a new agent with these settings.
+
+        Parameters
+        ----------
+        **overrides
+            What `StreamingVoiceAgent` takes, instead of the preset's: a `seed`, other `latencies`, a
+            component.
+        """
+        took = overrides.get("latencies") or self.latencies
+        # The first two children are the agent's recogniser and language model.
+        *_, tts_rng, endpointing_rng = np.random.default_rng(overrides.get("seed", 0)).spawn(4)
+        voice = StreamingTTS(
+            took.tts_first_chunk,
+            took.tts_chunk_generation,
+            chunk_duration_ms=self.chunk_ms,
+            leading_silence=self.leading_silence,
+            rng=tts_rng,
+        )
+        settings = {
+            "latency_budgets": self.budgets,
+            "latencies": self.latencies,
+            "aggregation": self.aggregation,
+            "audio": AudioInputStream(chunk_duration_ms=self.frame_ms, latency=self.input_latency),
+            "endpointing": self.endpointing(endpointing_rng),
+            "tts": voice,
+            "playback": Playback(self.output_latency),
+        }
+        return StreamingVoiceAgent(**{**settings, **overrides})
+
+    def table(self) -> pd.DataFrame:
+        """Return one row for each setting: its value and its source."""
+        return pd.DataFrame(
+            {"value and source": list(self.sources.values())}, index=pd.Index(self.sources, name=self.name)
+        )
+
+
+def _spread(median: float, p95: float) -> LogNormal:
+    """Return the log-normal latency with this median and 95th percentile."""
+    return LogNormal(median, log(p95 / median) / 1.6449)  # the normal distribution's 95th percentile
+
+
+_PRIMER = "Voice AI & Voice Agents primer, 2025-10"
+_EOT_BENCH = "eot-bench, LiveKit, 2026, English"
+
+ARTICLE = Preset(
+    "article",
+    "The budgets of the article's demonstration, taken as latencies, as it does.",
+    {
+        "recognition of a frame": "0.08 s, the article's demonstration",
+        "finalisation": "0.3 s, the article's default",
+        "endpointing": "0.5 s of silence, the article's default",
+        "first token, token": "0.3 s, the article's demonstration; 0.02 s, its default",
+        "text aggregation": "20 characters, the article's",
+        "first chunk, chunk": "0.15 s, the article's demonstration; 0.05 s, its default",
+        "frames and chunks": "100 ms, the article's default",
+        "transport": "none, as in the article",
+    },
+    StageLatencies.exactly(DEMO_BUDGETS),
+    lambda rng: SilenceTimeout(0.5),
+    DEMO_BUDGETS,
+    aggregation=20,
+    frame_ms=100,
+)
+"""The article's demonstration, in an agent without the article's faults."""
+
+# Milliseconds. Microphone, Opus encoder, network, packets, jitter buffer, Opus decoder; then back, to
+# the loudspeaker.
+_TO_AGENT = (40, 21, 10, 2, 40, 1)
+_TO_USER = (21, 2, 10, 40, 1, 15)
+_WEBRTC = {"input_latency": sum(_TO_AGENT) / 1000, "output_latency": sum(_TO_USER) / 1000}
+_WEBRTC_SOURCES = {
+    "input transport": f"0.114 s: microphone 40, Opus encoder 21, network 10, packets 2, jitter buffer 40, "
+    f"Opus decoder 1 ms; {_PRIMER}",
+    "output transport": f"0.089 s: Opus encoder 21, packets 2, network 10, jitter buffer 40, Opus decoder 1, "
+    f"loudspeaker 15 ms; {_PRIMER}",
+}
+
+_TUNED = LatencyBudgets(
+    asr_processing=0.0,
+    asr_finalization=0.1,
+    llm_first_token=0.35,
+    tts_first_chunk=0.12,
+    time_to_first_audio=0.49,
+)
+
+TUNED_CASCADE = Preset(
+    "tuned-cascade-2025",
+    "The primer's budget of a tuned cascade: 993 ms from voice to voice, if the first sentence is short.",
+    {
+        **_WEBRTC_SOURCES,
+        "endpointing and finalisation": f"0.3 s together; {_PRIMER}. Split by us: 0.2 s of silence, which is "
+        "Pipecat's stop_secs, and 0.1 s. Recognition keeps up with the audio.",
+        "first token": f"0.35 s; {_PRIMER}",
+        "text aggregation": f"sentence, 0.02 s; {_PRIMER}. With a token each 0.02 s (the article's default) that "
+        'is a sentence of two words, such as "Hello there!"; each further word costs 0.02 s more.',
+        "first chunk": f"0.12 s; {_PRIMER}, which counts no silence before the voice",
+        "later chunks": "0.05 s for 100 ms, the article's default",
+        "frames": "20 ms, the usual Opus frame",
+        "budgets": "the same numbers; time to first audio 0.35 + 0.02 + 0.12 s",
+    },
+    StageLatencies.exactly(_TUNED),
+    lambda rng: SilenceTimeout(0.2),
+    _TUNED,
+    **_WEBRTC,
+)
+"""The 16 rows of the primer's table, mapped to the parts of this agent."""
+
+# The services of both frameworks are the same, so that the two differ by what the frameworks set.
+_LLM = _spread(0.536, 1.771)
+_VOICE = _spread(0.19, 0.26)
+_SERVICES = {
+    "first token": "LogNormal, median 0.536 s, 95th percentile 1.771 s: gpt-4.1, time to the first answer "
+    "token; aiewf-eval, 2026-08",
+    "token": f"0.01 s: 100 tokens a second, the example of the {_PRIMER}",
+    "first chunk": "LogNormal, median 0.19 s, 95th percentile 0.26 s: Cartesia, time to first byte, 2025-02; "
+    f"{_PRIMER}",
+    "leading silence": f"0.16 s: Cartesia, mean, 2025-02; {_PRIMER}",
+}
+
+# At 5 % cut-offs Smart Turn v3.2 waits 1.051 s on average (eot-bench). With Pipecat's two delays this
+# is a detector that recognises 72 % of the ends and mistakes 3 % of the pauses. LiveKit's v1 is
+# published as 91 % after 0.3 s with a timeout of 3.0 s.
+_COMPLETE, _INCOMPLETE = 0.212, 3.2
+_SMART_TURN = {
+    "detection_rate": round((_INCOMPLETE - 1.051) / (_INCOMPLETE - _COMPLETE), 3),
+    "false_alarm_rate": round(PauseModel().false_alarm_rate(0.05, _COMPLETE, _INCOMPLETE), 3),
+}
+_LIVEKIT_FALSE_ALARMS = round(PauseModel().false_alarm_rate(0.05, 0.3, 3.0), 3)
+_SMART_TURN_SOURCES = {
+    "endpointing": "COMPLETE after 0.2 + 0.012 s, INCOMPLETE after 0.2 + 3.0 s: Pipecat's defaults, code of "
+    "2026-08; 12 ms on a modern CPU, Smart Turn v3, 2025-09",
+    "errors of the detector": f"detection rate {_SMART_TURN['detection_rate']}, false alarm rate "
+    f"{_SMART_TURN['false_alarm_rate']}: computed by us, so that with these delays Smart Turn v3.2 waits 1.051 s "
+    f"on average and cuts off 5 % of the pauses, as in {_EOT_BENCH}",
+}
+
+PIPECAT = Preset(
+    "pipecat-defaults",
+    "Pipecat's default settings with a hosted recogniser, language model and voice.",
+    {
+        **_WEBRTC_SOURCES,
+        **_SMART_TURN_SOURCES,
+        "finalisation": "LogNormal, median 0.035 s, 95th percentile 0.086 s: Deepgram nova-3, 0.247 and 0.298 s "
+        "from the end of speech (pipecat-ai/stt-benchmark, 2026-06), less the 0.212 s of endpointing, beside "
+        "which it runs. After INCOMPLETE there would be none.",
+        **_SERVICES,
+        "text aggregation": "sentence, Pipecat's default",
+        "frames and chunks": "20 ms, as in its evaluations, so that COMPLETE comes after 0.22 s; 40 ms, its "
+        "default (a chunk takes half its length to synthesise, as in the article)",
+    },
+    StageLatencies(0.0, _spread(0.035, 0.086), _LLM, 0.01, _VOICE, 0.02),
+    lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
+    chunk_ms=40,
+    leading_silence=0.16,
+    **_WEBRTC,
+)
+"""Pipecat as it comes; its answers fall into two groups, three seconds apart."""
+
+LIVEKIT = Preset(
+    "livekit-defaults",
+    "LiveKit's default endpointing with the same services; it does not begin to answer early.",
+    {
+        **_WEBRTC_SOURCES,
+        "endpointing": "max(0.25, 0.3) or max(0.25, 2.5) s: silence of its voice activity detection, minimum "
+        "and maximum delay, LiveKit's defaults with the streaming detector, code of 2026-08",
+        "errors of the detector": f"detection rate 0.91, LiveKit v1 after 0.3 s, {_EOT_BENCH}; false alarm rate "
+        f"{_LIVEKIT_FALSE_ALARMS}, computed by us from its 5 % of cut-offs with a timeout of 3.0 s",
+        "finalisation": "0: the final transcript comes 0.047 s (median) after voice activity detection stops "
+        "(Deepgram nova-3, pipecat-ai/stt-benchmark, 2026-06, less 0.2 s), so before 0.3 s",
+        **_SERVICES,
+        "text aggregation": "sentence, LiveKit's default (at least 20 characters there)",
+        "frames and chunks": "50 ms, LiveKit's default (a chunk takes half its length, as in the article)",
+    },
+    StageLatencies(0.0, 0.0, _LLM, 0.01, _VOICE, 0.025),
+    lambda rng: MinMaxDelay(false_alarm_rate=_LIVEKIT_FALSE_ALARMS, rng=rng),
+    frame_ms=50,
+    chunk_ms=50,
+    leading_silence=0.16,
+    **_WEBRTC,
+)
+"""LiveKit as it comes, but for its preemptive generation."""
+
+ON_DEVICE = Preset(
+    "on-device",
+    "Everything on one machine with a large GPU, and no network.",
+    {
+        "input transport": f"0.040 s: microphone; {_PRIMER}",
+        "output transport": f"0.015 s: loudspeaker; {_PRIMER}",
+        **_SMART_TURN_SOURCES,
+        "finalisation": "LogNormal, median 0.009 s, 95th percentile 0.026 s: NVIDIA Nemotron 3.0 ASR, 0.221 and "
+        "0.238 s from the end of speech (pipecat-ai/stt-benchmark, 2026-06; where it ran is not said), "
+        "less the 0.212 s of endpointing, beside which it runs",
+        "first token": "LogNormal, median 0.062 s, 95th percentile 0.070 s: Nemotron 3.5 Lightning on an RTX "
+        "5090; aiewf-eval, 2026-08",
+        "token": "1/70 s: Llama 3.2 1B on a CPU, the model beside which Orca was measured; "
+        "Picovoice/tts-latency-benchmark",
+        "text aggregation": "20 characters, as in the article: it stands for a voice that takes streaming text",
+        "first chunk": "LogNormal, median 0.034 s, sigma 0.45, so 0.038 ± 0.018 s: Picovoice Orca, 0.095 ± 0.018 s "
+        "from the first token to the first audio (same source), less four tokens: 20 characters are about five words",
+        "later chunks": "0.05 s for 100 ms, the article's default",
+        "frames": "20 ms, as in the other presets",
+    },
+    StageLatencies(0.0, _spread(0.009, 0.026), _spread(0.062, 0.070), 1 / 70, LogNormal(0.034, 0.45), 0.05),
+    lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
+    aggregation=20,
+    input_latency=0.040,
+    output_latency=0.015,
+)
+"""Models measured apart by different people, not as a whole."""
+
+PRESETS: Mapping[str, Preset] = {
+    each.name: each for each in (ARTICLE, TUNED_CASCADE, PIPECAT, LIVEKIT, ON_DEVICE)
+}
+"""All presets by name."""
+
+
+def preset(name: str) -> Preset:
+    """Return the preset of this name.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the sentence says which name is nearest.
+    """
+    if name in PRESETS:
+        return PRESETS[name]
+    nearest = get_close_matches(str(name).lower(), PRESETS, n=1, cutoff=0.0)[0]
+    raise ValueError(f"name is {name!r}; did you mean {nearest!r}? There are {', '.join(map(repr, PRESETS))}")
