@@ -206,6 +206,18 @@ def test_the_way_to_the_ear_delays_silence():
     assert round(far.barge_in_to_silence - near.barge_in_to_silence, 9) == 0.08
 
 
+def test_sound_on_its_way_is_heard_after_the_order_to_stop():
+    options = {"playback": Playback(0.3), "tts": StreamingTTS(0.2, 0.02, chunk_duration_ms=50)}
+    first = talk(Say(PROMPT), Say("Stop that please.", 1.2, "speaking"), **options).turns[0]
+    # Half a second of speech and a frame, then 0.3 s until the order arrives: six chunks are heard in them.
+    interrupted = first.log.first("agent", "barge_in") + 0.6
+    assert first.barge_in_to_silence == pytest.approx(0.9)
+    assert first.metrics.playback_ended == pytest.approx(interrupted + 0.3)
+    played = sum(e.detail["seconds"] for e in first.log.all("playback", "chunk"))
+    played -= sum(e.detail.get("unheard", 0.0) for e in first.log if e.stage == "playback")
+    assert played == pytest.approx(first.metrics.playback_ended - first.metrics.playback_started)
+
+
 def test_a_cut_off_costs_an_interruption_and_half_a_question():
     text = 'Tell me the weather <break time="0.8s"/> in London tomorrow.'
     first, second = talk(Say(text)).turns

@@ -5,9 +5,9 @@ The turn is a chain of streams, each made by one component::
     microphone -> endpointing -> recognition -> language model -> aggregation -> synthesis -> playback
 
 `StreamingVoiceAgent._hear` is the first half, `StreamingVoiceAgent._answer` the second. Between the
-components sit the agent's own generators, which pass everything on unchanged and write to the event
+components sit the generators of `taps`, which pass everything on unchanged and write to the event
 log when it passed and how long the stage worked on it. So any component can be replaced, and is
-measured in the same way.
+measured in the same way. A conversation, in `dialogue`, is made of the same two halves.
 
 Each half owns the streams it opens and closes them, the last one first, however it ends: nothing
 runs on after a failure or a cancellation.
@@ -19,11 +19,12 @@ from contextlib import AsyncExitStack, aclosing, contextmanager
 
 import numpy as np
 
+from voice_agent_lab import dialogue
 from voice_agent_lab.asr import Recogniser, StreamingASR
 from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.conversation import Ears, Judged, Say, play
+from voice_agent_lab.conversation import Judged, Say
 from voice_agent_lab.distributions import StageLatencies
-from voice_agent_lab.interruption import Attention, Interruption, Verdict, WordCount
+from voice_agent_lab.interruption import Interruption
 from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics, check_seconds
 from voice_agent_lab.llm import LanguageModel, StreamingLLM
 from voice_agent_lab.playback import Playback
@@ -32,7 +33,7 @@ from voice_agent_lab.speculation import Eager, Speculation
 from voice_agent_lab.states import LEGAL, AgentState
 from voice_agent_lab.streams import StageError, guard, run_ahead
 from voice_agent_lab.taps import all_first, generated, opened, processed, synthesised
-from voice_agent_lab.timeline import EventLog, record, record_in
+from voice_agent_lab.timeline import EventLog, record
 from voice_agent_lab.tts import StreamingTTS, Synthesiser, aggregate, check_unit
 from voice_agent_lab.turn import Turn
 from voice_agent_lab.turn_taking import Endpointing, EnergyVAD, SilenceTimeout, VoiceActivityDetector
@@ -188,28 +189,7 @@ class StreamingVoiceAgent:
         StageError
             If a stage fails; the turns so far are kept with what was measured.
         """
-        self._must_be_free()
-        first, log = len(self.turns), EventLog(asyncio.get_running_loop().time())
-        with log.recording():
-            microphone = guard("microphone", self.audio.frames())
-            ears = Ears(guard("endpointing", self._judged(microphone)))
-            user = asyncio.create_task(play(script, self), name="user")
-            heard: list[Judged] = []
-            try:
-                while heard := await ears.speech(heard, lambda: user.done() and not self.audio.is_talking()):
-                    turn = Turn(EventLog(heard[0].begins))
-                    turn.log.adopt(log, ("user", "microphone"))
-                    record_in(turn.log)
-                    with self._kept(turn):
-                        heard = await self._take_turn(ears, heard)
-                    log = turn.log if heard else EventLog(asyncio.get_running_loop().time())
-                    record_in(log)
-                user.result()
-            finally:
-                user.cancel()
-                await asyncio.gather(user, return_exceptions=True)
-                await ears.aclose()
-        return self.turns[first:]
+        return await dialogue.converse(self, script)
 
     async def reached(self, state: AgentState) -> None:
         """Return when the agent is in `state`."""
@@ -341,57 +321,3 @@ class StreamingVoiceAgent:
         """Return an answer that begins before it is sure that the user has finished."""
         tokens = generated(self.llm, transcript, attempt=attempt)
         return self._voiced(run_ahead(tokens), attempt=attempt) if self.eager.speak else tokens
-
-    # Both at once: a turn in a conversation.
-
-    async def _take_turn(self, ears: Ears, heard: list[Judged]) -> list[Judged]:
-        """Hear one turn out and answer it; return what was heard of the next one meanwhile."""
-        said = self.audio.words_from(heard[0].begins)
-        record("user", "input", text=said)
-        async with aclosing(ears.following(heard)) as frames:
-            transcript, begun = await self._hear(frames, said)
-        if not transcript:
-            return []
-        self._become(AgentState.THINKING)
-        answering = asyncio.create_task(self._answer(transcript, begun), name="answer")
-        try:
-            return await self._attend(ears, answering)
-        finally:
-            answering.cancel()
-            await asyncio.gather(answering, return_exceptions=True)
-
-    async def _attend(self, ears: Ears, answering: asyncio.Task) -> list[Judged]:
-        """Listen while answering; return what was heard of an interruption, or since speech began."""
-        attention = Attention(self.interruption)
-        seconds = self.audio.chunk_size / self.audio.sample_rate
-        words, listening = WordCount(self.asr), None
-        try:
-            while True:
-                listening = asyncio.create_task(ears.next(), name="attend")
-                await asyncio.wait({listening, answering}, return_when=asyncio.FIRST_COMPLETED)
-                if answering.done():
-                    if listening.done():
-                        ears.put_back(listening.result())
-                    await answering
-                    return attention.frames
-                judged = listening.result()
-                words.heard(judged)
-                attention.words = words.so_far()
-                verdict = attention.heard(judged, seconds)
-                if verdict is Verdict.PAUSE:
-                    self.playback.pause()
-                    record("agent", "paused")
-                    words.begin(attention.frames, self.audio.words_from(attention.frames[0].begins))
-                elif verdict is Verdict.RESUME:
-                    self.playback.resume()
-                    record("agent", "resumed")
-                    await words.aclose()
-                elif verdict is Verdict.INTERRUPT:
-                    record("agent", "barge_in", at=attention.frames[0].begins)
-                    self._become(AgentState.INTERRUPTED)
-                    return attention.frames
-        finally:
-            if listening is not None:
-                listening.cancel()
-                await asyncio.gather(listening, return_exceptions=True)
-            await words.aclose()

@@ -18,14 +18,18 @@ from voice_agent_lab.streams import sleep_until
 from voice_agent_lab.timeline import record
 
 
+def _now() -> float:
+    return round(asyncio.get_running_loop().time(), 9)
+
+
 class Playback:
     """A simulated loudspeaker at the user's end.
 
     Parameters
     ----------
     latency : float
-        Seconds from handing over a chunk, or an order to stop, to its effect at the user's ear:
-        codec, network, jitter buffer and device.
+        Seconds from handing over a chunk, or an order to pause, to its effect at the user's ear:
+        codec, network, jitter buffer and device. Until the order arrives, sound goes on.
 
     Attributes
     ----------
@@ -37,19 +41,19 @@ class Playback:
     def __init__(self, latency: float = 0.0) -> None:
         self.latency = check_seconds("latency", latency)
         self.heard: list[tuple[float, np.ndarray]] = []
-        self._hold = False
+        self._holds_from: float | None = None  # on the loop's clock
         self._changed: asyncio.Event | None = None
 
     def pause(self) -> None:
-        """Hold the sound where it is, or before it starts."""
-        self._set(True)
+        """Hold the sound where it is when the order arrives, or before it starts."""
+        self._set(round(_now() + self.latency, 9))
 
     def resume(self) -> None:
         """Go on where the sound was held."""
-        self._set(False)
+        self._set(None)
 
-    def _set(self, hold: bool) -> None:
-        self._hold = hold
+    def _set(self, holds_from: float | None) -> None:
+        self._holds_from = holds_from
         if self._changed is not None:
             self._changed.set()
 
@@ -69,24 +73,23 @@ class Playback:
         sample_rate : int
             Of the audio, in Hz.
         """
-        loop = asyncio.get_running_loop()
         self._changed, self.heard = asyncio.Event(), []
         ends, audible, begun, over = None, False, None, False
         try:
             async for made, chunk in chunks:
                 arrives = round(made + self.latency, 9)
-                begins = max(arrives, loop.time() if ends is None else ends)
+                begins = max(arrives, _now() if ends is None else ends)
                 await sleep_until(begins)
                 if ends is not None and begins > ends:
                     record("playback", "underrun", at=begins, seconds=round(begins - ends, 9))
                 while len(chunk):
-                    if self._hold:
+                    if self._holds_from is not None and self._holds_from <= _now():
                         begins = await self._resumed()
                     record("playback", "chunk", at=begins, seconds=len(chunk) / sample_rate)
                     begun, ends = (begins, chunk), round(begins + len(chunk) / sample_rate, 9)
                     yield begun
                     onset = nan if audible else speech_bounds(chunk, sample_rate)[0]
-                    if not isnan(onset) and await self._sounds_until(begins + onset):
+                    if not isnan(onset) and await self._sounds_until(round(begins + onset, 9)):
                         audible = True
                         record("playback", "started", at=begins + onset)
                     if await self._sounds_until(ends):
@@ -103,27 +106,27 @@ class Playback:
                 self._cut("stopped", begun, ends, sample_rate)
             elif ends is not None and not over:  # closed in a gap or a pause: it was silent already
                 record("playback", "stopped", at=ends, unheard=0.0)
-            self._hold, self._changed = False, None
+            self._holds_from = self._changed = None
 
     async def _sounds_until(self, deadline: float) -> bool:
         """Sleep until the deadline; return False at once if a pause comes first."""
-        while not self._hold:
-            if asyncio.get_running_loop().time() >= deadline:
-                return True
+        while True:
+            until = deadline if self._holds_from is None else min(deadline, self._holds_from)
+            if _now() >= until:
+                return until == deadline
             self._changed.clear()
             try:
-                async with asyncio.timeout_at(deadline):
+                async with asyncio.timeout_at(until):
                     await self._changed.wait()
             except TimeoutError:
-                return True
-        return False
+                return until == deadline
 
     async def _resumed(self) -> float:
         """Wait for the end of a pause; return when the sound goes on at the user's ear."""
-        while self._hold:
+        while self._holds_from is not None:
             self._changed.clear()
             await self._changed.wait()
-        begins = round(asyncio.get_running_loop().time() + self.latency, 9)
+        begins = round(_now() + self.latency, 9)
         await sleep_until(begins)
         record("playback", "resumed", at=begins)
         return begins
@@ -133,7 +136,7 @@ class Playback:
     ) -> tuple[float, np.ndarray]:
         """Note what was heard of a chunk that is cut now; return when it fell silent, and the rest of it."""
         begins, chunk = begun
-        stops = min(ends, asyncio.get_running_loop().time() + self.latency)
+        stops = min(ends, _now())
         samples = max(0, min(len(chunk), round((stops - begins) * sample_rate)))
         self.heard.append((begins, chunk[:samples]))
         record("playback", why, at=stops, unheard=round((len(chunk) - samples) / sample_rate, 9))

@@ -82,6 +82,7 @@ class _HandedOver:
                 self.pieces, self.at = self.pieces + 1, asyncio.get_running_loop().time()
                 record("tts", "piece", text=piece, **attempt)
                 yield piece
+                record("tts", "piece_complete", **attempt)  # the voice has come back for the next
 
 
 async def all_first(stream: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -122,11 +122,11 @@ class Turn(_Shown):
         )
         pieces, heard = [e.detail["text"].strip() for e in log.all("tts", "piece")], []
         chunks = _by_piece(log.all("tts", "chunk"))
-        finished = not isnan(log.first("tts", "complete"))
+        finished, complete = not isnan(log.first("tts", "complete")), len(log.all("tts", "piece_complete"))
         for number, (piece, sound) in enumerate(zip(pieces, chunks, strict=False)):
             made = sum(e.detail["seconds"] for e in sound)
             onset = sound[0].detail.get("onset", 0.0)
-            whole = finished or number + 1 < len(pieces)
+            whole = finished or number < complete
             length = made if whole else max(made, onset + len(piece) / _SLOW)
             heard += _words_until(piece, left - onset, length - onset)
             if left < made - _HALF_SAMPLE or not whole:
@@ -136,7 +136,12 @@ class Turn(_Shown):
 
     @property
     def barge_in_to_silence(self) -> float:
-        """Seconds from the beginning of an interruption to silence at the user's ear; ``nan`` without one."""
+        """Seconds from the beginning of an interruption to silence at the user's ear.
+
+        ``nan`` without an interruption, or if there was no sound to stop yet.
+        """
+        if isnan(self.metrics.playback_started):
+            return nan
         began, stopped = self.log.first("agent", "barge_in"), self.log.first("playback", "stopped")
         return interval(min(began, stopped), stopped, "barge-in to silence") if began < inf else nan
 
