@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from contextlib import aclosing
 from itertools import pairwise
 
 import numpy as np
@@ -300,11 +301,12 @@ class Failing:
 
     async def _stream(self, *arguments):
         given = 0
-        async for item in getattr(self._component, self._method)(*arguments):
-            if given == self._after:
-                raise OSError("out of order")
-            given += 1
-            yield item
+        async with aclosing(getattr(self._component, self._method)(*arguments)) as items:
+            async for item in items:
+                if given == self._after:
+                    raise OSError("out of order")
+                given += 1
+                yield item
         raise OSError("out of order")
 
     async def _judge(self, frame):

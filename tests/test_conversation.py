@@ -1,7 +1,7 @@
 """Whose turn is it: eager answers, barge-in, backchannels and cut-offs, by hand and at every moment."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from itertools import pairwise
 
 import numpy as np
@@ -349,11 +349,12 @@ class FailingAfter:
         return self._stream if name == self._method else getattr(self._component, name)
 
     async def _stream(self, *arguments):
-        async for item in getattr(self._component, self._method)(*arguments):
-            self._after -= 1
-            if self._after < 0:
-                raise OSError("out of order")
-            yield item
+        async with aclosing(getattr(self._component, self._method)(*arguments)) as items:
+            async for item in items:
+                self._after -= 1
+                if self._after < 0:
+                    raise OSError("out of order")
+                yield item
 
 
 FAULTS = {

@@ -97,7 +97,7 @@ class StreamingASR:
         """Return what the recogniser believes after `heard` seconds of audio."""
         shown = []
         for word, wrong in zip(words, wrong_at_first, strict=True):
-            age = round(heard - word.ends, 9)
+            age = heard - word.ends + 1e-9  # to the nanosecond
             if age < 0:
                 break
             half = word.text[: (len(word.text) + 1) // 2]

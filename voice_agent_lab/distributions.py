@@ -144,6 +144,8 @@ def drawn(name: str, latency: "Distribution | float", rng: np.random.Generator) 
         Where the randomness comes from.
     """
     distribution = as_distribution(name, latency)
+    if isinstance(distribution, Fixed):
+        return lambda: distribution.seconds
     return lambda: float(distribution.samples(rng, 1)[0])
 
 

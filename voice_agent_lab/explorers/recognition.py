@@ -1,318 +1,60 @@
-"""Notebook 03: what is known before the sentence is over, and what a slow recogniser costs.
+"""The explorers of notebook 03: how long to wait before trust, and what a slow recogniser costs.
+
+The notebook finds here also what it shows without sliders, from the modules that this one imports.
 
 Conventions
 -----------
-Times and waits are in seconds. The *real-time factor* is compute time divided by audio time: above
-1 the recogniser is slower than speech. A word is *trusted* when it has stood unchanged for as long
-as the listener wants, or when the transcript is final.
+Times and waits are in seconds. The *real-time factor* is compute time divided by audio time: above 1
+the recogniser is slower than speech. A word is *trusted* when it has stood unchanged for as long as
+the listener wants, or when the transcript is final.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from math import isnan, log
 
-import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
-from voice_agent_lab.agent import StreamingVoiceAgent
-from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.distributions import StageLatencies
 from voice_agent_lab.explorers.base import Explorer, slider
-from voice_agent_lab.plots import STAGE_COLOURS, drawn_in_style, length, new_figure
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.speech import CHARS_PER_SECOND
-from voice_agent_lab.timeline import Event, EventLog
+from voice_agent_lab.explorers.final_transcripts import (
+    backlog_over_time,
+    finalisation_benchmarks,
+    finalisation_table,
+    slow_turn,
+    three_clocks,
+    waiting_frames,
+)
+from voice_agent_lab.explorers.partials import (
+    REQUESTS,
+    SPHINX_OPEN,
+    SPHINX_WITH_GRAMMAR,
+    edits,
+    logged,
+    many_turns,
+    spurious_edits,
+    word_histories,
+    wrong_against_wait,
+    wrong_and_late,
+)
 from voice_agent_lab.turn import Turn
-from voice_agent_lab.turn_taking import SilenceTimeout
 
-REQUESTS = (
-    "Can you tell me what the weather will be like in Paris tomorrow?",
-    "Please set a timer for ten minutes and call me when it is over.",
-    "What time does the last train to the airport leave this evening?",
-    "Play something quiet for the afternoon, but nothing with a saxophone.",
-    "Turn off the lights in the kitchen and leave the others as they are.",
-    "Could you remind me to water the plants before leaving on Friday?",
-)
-"""What the simulated users of the stability experiment say, in turn."""
-
-FINALISATION = {
-    "Deepgram nova-3": {"stt-benchmark": (247, 326), "Coval": (96, 282)},
-    "Soniox v5": {"stt-benchmark": (260, 313), "Coval": (63, 115)},
-    "Cartesia ink-2": {"stt-benchmark": (299, 1584), "Coval": (107, 171)},
-    "OpenAI gpt-4o-transcribe": {"stt-benchmark": (637, 1655), "Coval": (718, 1502)},
-}
-"""Median and 99th percentile of the wait for the final transcript, in ms, for models in both benchmarks.
-
-pipecat-ai/stt-benchmark (README of 2026-06-22) counts from the end of speech, so the 200 ms of
-silence with which its voice activity detector makes sure are inside. Coval (30 days to 2026-08-22)
-counts from a given end-of-speech signal and forces the service to finalise.
-"""
-
-SPHINX_WITH_GRAMMAR = (
-    (0.192, "can"),
-    (0.320, "can you"),
-    (0.448, "can you say"),
-    (0.608, "can you set"),
-    (0.736, "can you set a"),
-    (1.024, "can you set a timer"),
-    (1.184, "can you set a timer for"),
-    (1.408, "can you set a timer for two"),
-    (1.472, "can you set a timer for ten"),
-    (1.856, "can you set a timer for twenty"),
-    (1.984, "can you set a timer for ten minutes"),
-    (2.592, "can you set a timer for ten minutes"),
-)
-"""What PocketSphinx believed of "Can you set a timer for ten minutes?", with the shipped grammar.
-
-Each belief stands beside the seconds of audio heard when it was first shown; the last one is final.
-Speech ends at 2.08 s. Made once with PocketSphinx 5.1.1 (`engines.sphinx`), a synthetic user
-(`engines.espeak`) and frames of 32 ms; another run differs a little, as that voice is never quite the same.
-"""
-
-SPHINX_OPEN = (
-    (0.352, "can"),
-    (0.384, "any"),
-    (0.416, "can you"),
-    (0.480, "and you'd"),
-    (0.576, "can you to"),
-    (0.640, "and your day"),
-    (0.672, "can you to"),
-    (0.704, "can you get"),
-    (0.736, "can you tell"),
-    (0.768, "can you kill"),
-    (0.864, "and your daily"),
-    (0.960, "can you delete"),
-    (1.056, "can you tell me that"),
-    (1.152, "can you deleted"),
-    (1.216, "can you tell me that so"),
-    (1.280, "can you tell me that tie"),
-    (1.440, "can you delete a diet"),
-    (1.472, "can you tell me that time"),
-    (1.536, "can you deleted iowa"),
-    (1.568, "can you delete a dial"),
-    (1.600, "can you delete a diet"),
-    (1.632, "can you delete a dial up"),
-    (1.984, "can you believe that time"),
-)
-"""What it believed of "Can you tell me the time?" when any English words were possible.
-
-Made in the same way; speech ends at 1.45 s.
-"""
-
-_FRAME = 0.04  # of the stability experiment, in seconds
-_TURNS = 60
-_LATE = 0.1  # the share of revisions that come later than 0.32 s, see `many_turns`
-
-
-# Partials and their revisions.
-
-
-@dataclass(frozen=True)
-class HeardWord:
-    """One word of a transcript and what the recogniser believed it to be.
-
-    Attributes
-    ----------
-    spoken_until : float
-        When the word's audio ended, in seconds.
-    history : tuple of (float, str)
-        Each belief with the time, in seconds, at which it was first shown; the final one is the last.
-    final_at : float
-        When the transcript became final, in seconds.
-    """
-
-    spoken_until: float
-    history: tuple[tuple[float, str], ...]
-    final_at: float
-
-    @property
-    def text(self) -> str:
-        """What the word is in the final transcript."""
-        return self.history[-1][1]
-
-    def trusted(self, wait: float) -> tuple[float, str]:
-        """Return when the word is first trusted, in seconds, and what it is then taken for."""
-        until = [time for time, _ in self.history[1:]] + [self.final_at]
-        for (shown, text), changed in zip(self.history, until, strict=True):
-            if round(shown + wait, 9) < changed:
-                return round(shown + wait, 9), text
-        return self.final_at, self.text
-
-
-def logged(said: str, beliefs: Sequence[tuple[float, str]], speech_ended: float) -> Turn:
-    """Return a turn that holds nothing but a log of what a recogniser believed.
-
-    Parameters
-    ----------
-    said : str
-        What was said.
-    beliefs : sequence of (float, str)
-        Transcripts with their times in seconds; the last one is final.
-    speech_ended : float
-        In seconds.
-    """
-    (final_at, final), events = beliefs[-1], [Event(0.0, "user", "input", {"text": said})]
-    events += [Event(time, "asr", "partial", {"text": text}) for time, text in beliefs[:-1]]
-    events += [
-        Event(speech_ended, "user", "speech_ended"),
-        Event(final_at, "asr", "complete", {"text": final}),
-    ]
-    return Turn(EventLog(events=tuple(events)))
-
-
-def edits(turn: Turn) -> tuple[int, int]:
-    """Return how many words appeared or changed in a turn's transcripts, and how many the final one has."""
-    count, before = 0, []
-    for text in [*(text for _, text in turn.partials), turn.transcript]:
-        words = text.split()
-        count += sum(before[k : k + 1] != [word] for k, word in enumerate(words))
-        before = words
-    return count, len(before)
-
-
-def word_histories(turn: Turn) -> list[HeardWord]:
-    """Return the words of a finished turn of a simulated user, with what each was taken for over time.
-
-    Parameters
-    ----------
-    turn : Turn
-        The turn. Words are matched by their place in the transcript.
-    """
-    return _histories(turn.user_input, turn.partials, turn.metrics.asr_complete, turn.transcript)
-
-
-def _histories(
-    said: str, partials: Sequence[tuple[float, str]], final_at: float, final: str
-) -> list[HeardWord]:
-    beliefs = [(time, text.split()) for time, text in [*partials, (final_at, final)]]
-    words, characters = [], 0
-    for place, word in enumerate(said.split()):
-        characters += len(word)
-        history: list[tuple[float, str]] = []
-        for time, belief in beliefs:
-            if place < len(belief) and (not history or history[-1][1] != belief[place]):
-                history.append((time, belief[place]))
-        if history:
-            words.append(HeardWord(round(characters / CHARS_PER_SECOND, 9), tuple(history), final_at))
-        characters += 1  # the space
-    return words
-
-
-@lru_cache(maxsize=32)
-def many_turns(revision_rate: float = 0.3) -> tuple[HeardWord, ...]:
-    """Return the words of 60 simulated turns in which words are revised.
-
-    Each turn has a recogniser of its own, with a revision lag of its own. The lags are spread like an
-    exponential distribution of which a tenth lies above 0.32 s. That number is borrowed from Baumann,
-    Atterer & Schlangen (2009), who found a tenth of all edits to be spurious at that lag; the shape is
-    a choice. Recognition itself takes no time here, hears 40 ms at a time, and finalises after 0.6 s
-    of silence.
-
-    Parameters
-    ----------
-    revision_rate : float
-        The chance that a word first appears wrong.
-    """
-    return tuple(simulate(_heard(revision_rate)))
-
-
-async def _heard(revision_rate: float) -> list[HeardWord]:
-    words: list[HeardWord] = []
-    for number in range(_TURNS):
-        said = REQUESTS[number % len(REQUESTS)]
-        lag = 0.32 * log(1 - (number + 0.5) / _TURNS) / log(_LATE)
-        asr = StreamingASR(
-            0, 0, revision_rate=revision_rate, revision_lag=lag, rng=np.random.default_rng(number)
-        )
-        frame = np.zeros(round(_FRAME * asr.sample_rate), dtype=np.float32)
-        frames = round((len(said) / CHARS_PER_SECOND + 0.6) / _FRAME)
-        heard = 0
-
-        async def audio(frame: np.ndarray = frame, frames: int = frames) -> AsyncIterator[np.ndarray]:
-            nonlocal heard
-            for heard in range(1, frames + 1):  # noqa: B007
-                yield frame
-
-        shown = [(round(heard * _FRAME, 9), text) async for text, _ in asr.transcribe_stream(audio(), said)]
-        final_at, final = shown.pop()
-        words += _histories(said, shown, final_at, final)
-    return words
-
-
-def wrong_and_late(words: Sequence[HeardWord], wait: float) -> tuple[float, float]:
-    """Return the share of words trusted while wrong, and how late a word is trusted on average.
-
-    Parameters
-    ----------
-    words : sequence of HeardWord
-        The words; see `many_turns`.
-    wait : float
-        How long a word must have stood unchanged to be trusted, in seconds.
-
-    Returns
-    -------
-    tuple of float
-        The share, from 0 to 1, and the mean seconds from the end of a word's audio to the trust.
-    """
-    if not words:
-        raise ValueError("words is empty; give the words of at least one turn")
-    trusts = [(*word.trusted(wait), word) for word in words]
-    wrong = sum(text != word.text for _, text, word in trusts)
-    late = sum(time - word.spoken_until for time, _, word in trusts)
-    return wrong / len(words), late / len(words)
-
-
-def spurious_edits(words: Sequence[HeardWord]) -> float:
-    """Return the share of edits that the final transcript did not need.
-
-    Every word that appears or changes is an edit; the final transcript needs one for each word.
-    """
-    return 1 - len(words) / sum(len(word.history) for word in words)
-
-
-@lru_cache(maxsize=32)
-def _curves(revision_rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    words = many_turns(revision_rate)
-    waits = np.round(np.arange(0, 0.81, _FRAME), 2)
-    shares, lates = zip(*(wrong_and_late(words, float(k)) for k in waits), strict=True)
-    return waits, np.array(shares), np.array(lates)
-
-
-@drawn_in_style
-def wrong_against_wait(revision_rate: float = 0.3, wait: float = 0.32) -> Figure:
-    """Draw what waiting buys and costs: words trusted while wrong, and how late words are trusted.
-
-    Parameters
-    ----------
-    revision_rate : float
-        The chance that a word first appears wrong.
-    wait : float
-        The wait to mark, in seconds.
-    """
-    words, (waits, shares, lates) = many_turns(revision_rate), _curves(revision_rate)
-    share, late = wrong_and_late(words, wait)
-    figure, (above, below) = new_figure(3.5, left=1.2, right=0.3, top=0.3, shares=(1.2, 1))
-    marks = {"markeredgecolor": "black", "markersize": 8}
-    above.plot(waits * 1000, 100 * shares, color=STAGE_COLOURS["endpointing"])
-    above.plot([wait * 1000], [100 * share], "o", color=STAGE_COLOURS["endpointing"], **marks)
-    below.plot(waits * 1000, 1000 * lates, color=STAGE_COLOURS["asr"])
-    below.plot([wait * 1000], [1000 * late], "s", color=STAGE_COLOURS["asr"], **marks)
-    above.set(ylim=(0, 62), ylabel="trusted words\nthat are wrong (%)")
-    below.set(
-        xlim=(-12, 812), ylim=(0, 950), ylabel="known after\nits audio (ms)", xlabel="wait before trust (ms)"
-    )
-    for axes, value, text in ((above, 100 * share, f"{share:.1%}"), (below, 1000 * late, length(late))):
-        axes.axvline(wait * 1000, color="black", linewidth=0.8, linestyle="--")
-        axes.annotate(text, (wait * 1000, value), (8, 10), textcoords="offset pixels", weight="bold", size=9)
-    above.set_title(f"{revision_rate:.0%} of words first appear wrong", size=9, loc="left")
-    figure.set_label(
-        f"{len(words)} words of {_TURNS} simulated turns, {revision_rate:.0%} of words first shown wrong. "
-        f"Trusted after {wait * 1000:.0f} ms without a change, {share:.1%} of them are wrong, and a word is "
-        f"known {length(late)} after its audio on average; trusted at once, {shares[0]:.1%} are wrong."
-    )
-    return figure
+__all__ = [
+    "REQUESTS",
+    "SPHINX_OPEN",
+    "SPHINX_WITH_GRAMMAR",
+    "backlog",
+    "backlog_over_time",
+    "edits",
+    "finalisation_benchmarks",
+    "finalisation_table",
+    "logged",
+    "many_turns",
+    "slow_turn",
+    "spurious_edits",
+    "stability",
+    "three_clocks",
+    "word_histories",
+    "wrong_against_wait",
+    "wrong_and_late",
+]
 
 
 def stability() -> Explorer:
@@ -327,96 +69,6 @@ def stability() -> Explorer:
 def _draw_stability(wait_ms: int, revision_rate: float) -> tuple[Figure, str]:
     figure = wrong_against_wait(round(revision_rate, 2), wait_ms / 1000)
     return figure, figure.get_label()
-
-
-# A recogniser slower than real time.
-
-
-def slow_turn(real_time_factor: float, text: str, timeout: float = 0.5) -> Turn:
-    """Return a turn whose recogniser needs so many seconds of compute for a second of audio.
-
-    Everything else is as in the article's budgets, and so are the frames of 0.1 s.
-
-    Parameters
-    ----------
-    real_time_factor : float
-        Compute time divided by audio time.
-    text : str
-        What the user says.
-    timeout : float
-        Seconds of silence that end the turn.
-    """
-    took = StageLatencies(asr_processing=round(real_time_factor * 0.1, 9))
-    agent = StreamingVoiceAgent(latencies=took, endpointing=SilenceTimeout(timeout))
-    simulate(agent.process_turn(text))
-    return agent.turns[0]
-
-
-def waiting_frames(turn: Turn) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many frames had arrived and were not yet recognised, as steps.
-
-    Returns
-    -------
-    times : ndarray
-        When the number changes, in seconds.
-    frames : ndarray of int
-        The number from then on.
-    """
-    changes = [(e.time, -1) for e in turn.log.all("asr", "frame")]
-    changes += [(e.time, 1) for e in turn.log.all("microphone", "frame")]
-    changes.sort()
-    return np.array([t for t, _ in changes]), np.cumsum([step for _, step in changes])
-
-
-@drawn_in_style
-def backlog_over_time(turns: Sequence[Turn], labels: Sequence[str]) -> Figure:
-    """Draw how many frames of audio wait to be recognised, for turns with the same user.
-
-    Parameters
-    ----------
-    turns : sequence of Turn
-        Up to three turns.
-    labels : sequence of str
-        A name for each.
-    """
-    figure, (axes,) = new_figure(3.0, left=0.75, right=0.35, top=0.35)
-    told, peaks, right = [], [], 0.0
-    looks = (("asr", "-"), ("llm", "--"), ("endpointing", "-"))
-    for turn, label, (stage, line) in zip(turns, labels, looks, strict=False):
-        times, frames = waiting_frames(turn)
-        peak, final = int(frames.max()), turn.metrics.asr_complete
-        text = f"{label}: at most {peak} waiting, final at {final:.2f} s"
-        # Between two arrivals the number falls and rises again: draw it as it is after an arrival.
-        last = turn.log.last("microphone", "frame")
-        drawn = (np.diff(frames, prepend=0) > 0) | (times > last)
-        axes.plot(times[drawn], frames[drawn], color=STAGE_COLOURS[stage], linestyle=line, label=text)
-        dot = {"markeredgecolor": "black", "clip_on": False, "zorder": 3}
-        axes.plot([final], [0], "o", color=STAGE_COLOURS[stage], **dot)
-        told.append(text)
-        peaks.append(peak)
-        right = max(right, final)
-    axes.legend(loc="upper left", fontsize=8, facecolor="white", edgecolor="none", framealpha=0.9)
-    m = turns[0].metrics
-    for time, name, line, ha in (
-        (m.speech_ended, "end of speech", "-", "right"),
-        (m.end_of_turn, "end of turn", "--", "left"),
-    ):
-        axes.axvline(time, color="black", linewidth=0.8, linestyle=line)
-        axes.annotate(
-            name, (time, 1), (-3 if ha == "right" else 3, 5), xycoords=("data", "axes fraction"),
-            textcoords="offset pixels", ha=ha, size=8,
-        )  # fmt: skip
-    axes.set(
-        xlim=(0, 1.04 * right),
-        ylim=(0, max(4, (1.25 + 0.12 * len(peaks)) * max(peaks))),
-        ylabel="frames waiting",
-    )
-    axes.set_xlabel("seconds since the microphone opened; a dot is the final transcript")
-    figure.set_label(
-        f"Frames waiting to be recognised; speech ends at {m.speech_ended:.2f} s, "
-        f"the turn at {m.end_of_turn:.2f} s. {'; '.join(told)}."
-    )
-    return figure
 
 
 _LONG = (REQUESTS[0][:-1] + ", and whether I should take an umbrella or a coat with me, ") * 3
@@ -446,53 +98,3 @@ def _draw_backlog(factor: float, words: int) -> tuple[Figure, str]:
         f"{int(waiting_frames(turn)[1].max())} frames of 0.1 s wait; recognition ends {recognition:.2f} s "
         f"after the end of the turn, and voice-to-voice is {m.voice_to_voice:.2f} s."
     )
-
-
-# Finalisation.
-
-
-def three_clocks(turn: Turn) -> dict[str, float]:
-    """Return the wait for one final transcript, in seconds, counted from three different moments."""
-    m = turn.metrics
-    starts = {
-        "end of speech": m.speech_ended,
-        "end of turn": m.end_of_turn,
-        "last frame recognised": turn.log.last("asr", "frame"),
-    }
-    return {name: round(m.asr_complete - at, 9) for name, at in starts.items() if not isnan(at)}
-
-
-def finalisation_table() -> pd.DataFrame:
-    """Return `FINALISATION` as a table: medians in both benchmarks and their difference, in ms."""
-    rows = {
-        model: {name: median for name, (median, _) in figures.items()}
-        for model, figures in FINALISATION.items()
-    }
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table["difference"] = table["Coval"] - table["stt-benchmark"]
-    return table
-
-
-@drawn_in_style
-def finalisation_benchmarks() -> Figure:
-    """Draw `FINALISATION`: the median as a point, a line to the 99th percentile."""
-    figure, (axes,) = new_figure(3.4, left=1.85, right=0.4, top=0.1)
-    looks = {"stt-benchmark": ("endpointing", "o", -0.17), "Coval": ("asr", "s", 0.17)}
-    for row, figures in enumerate(FINALISATION.values()):
-        for name, (median, p99) in figures.items():
-            stage, mark, offset = looks[name]
-            axes.plot([median, p99], [row + offset] * 2, color=STAGE_COLOURS[stage])
-            axes.plot([median], [row + offset], mark, color=STAGE_COLOURS[stage], markeredgecolor="black")
-            axes.plot([p99], [row + offset], "|", color=STAGE_COLOURS[stage], markersize=10)
-            text = f"{median}" if row else f"{name} {median}"
-            place = {"xytext": (0, 8 if offset < 0 else -19), "textcoords": "offset pixels"}
-            axes.annotate(text, (median, row + offset), size=8, **place)
-    axes.set(xlim=(0, 1700), ylim=(len(FINALISATION) - 0.4, -0.65))
-    axes.set_yticks(range(len(FINALISATION)), list(FINALISATION))
-    axes.set_xlabel("ms until the final transcript: point = median, end of the line = 99th percentile")
-    told = "; ".join(
-        f"{model} {', '.join(f'{name} {median} (p99 {p99})' for name, (median, p99) in figures.items())}"
-        for model, figures in FINALISATION.items()
-    )
-    figure.set_label(f"Median wait for the final transcript in ms, in two benchmarks: {told}.")
-    return figure
