@@ -599,3 +599,30 @@ def test_a_whole_turn_in_virtual_time_charges_what_the_compute_took(espeak, sile
     metrics = simulate(agent.process_turn("set a timer for five minutes"))
     assert agent.turns[0].partials[-1][1] == "set a timer for five minutes"
     assert metrics.tts_complete > metrics.tts_first_chunk > metrics.asr_complete
+
+
+def test_a_real_conversation_can_be_interrupted(espeak, silero, sphinx):
+    from voice_agent_lab import Interruption, Say, simulate
+    from voice_agent_lab.endpointing import HangoverTimeout
+
+    agent = chain()
+    agent.endpointing, agent.interruption = HangoverTimeout(0.2, 0.4), Interruption(min_speech=0.3)
+    script = [
+        Say("what's the weather like"),
+        Say("can you tell me the time", 1.0, "speaking"),
+        Say("thank you"),
+    ]
+    turns = simulate(agent.converse(script), max_virtual_time=120, worker_cost=0.002)
+    assert [turn.transcript for turn in turns] == [
+        "what's the weather like",
+        "can you tell me the time",
+        "thank you",
+    ]
+    first, second, third = turns
+    assert 0.3 <= first.barge_in_to_silence < 0.6
+    assert first.reply.startswith(first.heard)
+    assert 0 < len(first.heard) < len(first.reply)
+    assert (second.heard, third.heard) == (second.reply, third.reply)
+    # Hangover and timeout, in whole frames of 32 ms; Silero itself lets go a little late.
+    for turn in turns[1:]:
+        assert 0.5 < turn.metrics.end_of_turn - turn.metrics.speech_ended < 0.8
