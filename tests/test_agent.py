@@ -255,7 +255,6 @@ class Deaf:
         ({"aggregation": "paragraph"}, "'word', 'clause', 'sentence'"),
         ({"aggregation": 0}, "positive number of characters"),
         ({"asr": StreamingASR(sample_rate=8000)}, "the recogniser takes 8000 Hz"),
-        ({"latencies": StageLatencies(llm_first_token=-1)}, "time_to_first_token is -1"),
         ({"max_listening": -1}, "max_listening is -1"),
     ],
 )

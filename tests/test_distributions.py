@@ -162,3 +162,10 @@ def test_the_parts_of_a_stalling_distribution_are_looked_at_when_it_is_made(argu
 def test_what_is_no_number_at_all_is_named(make, argument):
     with pytest.raises((ValueError, TypeError), match=f"^{argument} is '0.3'"):
         make("0.3")
+
+
+def test_a_stages_latency_is_named_as_it_was_given():
+    with pytest.raises(ValueError, match=r"^llm_first_token is -1; it must be a finite number of seconds"):
+        StageLatencies(llm_first_token=-1)
+    with pytest.raises(TypeError, match=r"^asr_processing is 'fast'; give seconds as a number"):
+        StageLatencies(asr_processing="fast")

@@ -164,6 +164,10 @@ class StageLatencies:
     tts_first_chunk: Distribution | float = 0.2
     tts_chunk_generation: Distribution | float = 0.05
 
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            as_distribution(name, getattr(self, name))
+
     @classmethod
     def exactly(cls, budgets: LatencyBudgets) -> "StageLatencies":
         """Return stages that take just what was promised, as in the article."""
