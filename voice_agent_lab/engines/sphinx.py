@@ -147,6 +147,7 @@ class PocketSphinxASR:
         if self._open:
             self._decoder.end_utt()
         self._decoder.set_cmn(self._initial_mean)
+        self._decoder.start_stream()  # forget the noise of the last utterance
         self._decoder.start_utt()
         self._current, self._open = utterance, True
 
