@@ -146,8 +146,8 @@ class PocketSphinxASR:
             raise RuntimeError("the recogniser has begun a newer stream; it follows one at a time")
         if self._open:
             self._decoder.end_utt()
+        self._decoder.reinit_feat()  # forget the noise of the last utterance
         self._decoder.set_cmn(self._initial_mean)
-        self._decoder.start_stream()  # forget the noise of the last utterance
         self._decoder.start_utt()
         self._current, self._open = utterance, True
 
