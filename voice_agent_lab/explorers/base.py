@@ -23,8 +23,8 @@ from matplotlib.figure import Figure
 
 from voice_agent_lab.plots import png
 
-_WIDE = widgets.Layout(width="34em")
-_LABEL = {"description_width": "17em"}
+_WIDE = widgets.Layout(width="42em")
+_LABEL = {"description_width": "25em"}
 
 
 def slider(label: str, low: float, high: float, value: float, step: float | None = None) -> widgets.Widget:

@@ -8,7 +8,7 @@ as the listener wants, or when the transcript is final.
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import log
 
 import numpy as np
@@ -112,11 +112,16 @@ class HeardWord:
 
     def trusted(self, wait: float) -> tuple[float, str]:
         """Return when the word is first trusted, in seconds, and what it is then taken for."""
-        until = [time for time, _ in self.history[1:]] + [self.final_at]
-        for (shown, text), changed in zip(self.history, until, strict=True):
-            if round(shown + wait, 9) < changed:
+        for shown, changed, text in self._stretches:
+            if shown + wait < changed:
                 return round(shown + wait, 9), text
         return self.final_at, self.text
+
+    @cached_property
+    def _stretches(self) -> list[tuple[float, float, str]]:
+        """From when until when each belief stood, less a tenth of a nanosecond, and what it was."""
+        until = [time for time, _ in self.history[1:]] + [self.final_at]
+        return [(shown, end - 1e-10, text) for (shown, text), end in zip(self.history, until, strict=True)]
 
 
 def logged(said: str, beliefs: Sequence[tuple[float, str]], speech_ended: float) -> Turn:
@@ -251,7 +256,8 @@ def spurious_edits(words: Sequence[HeardWord]) -> float:
 
 
 @lru_cache(maxsize=32)
-def _curves(revision_rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def curves(revision_rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return waits before trust in seconds, and for each the share of wrong words and the mean delay."""
     words = many_turns(revision_rate)
     waits = np.round(np.arange(0, 0.81, _FRAME), 2)
     shares, lates = zip(*(wrong_and_late(words, float(k)) for k in waits), strict=True)
@@ -269,7 +275,7 @@ def wrong_against_wait(revision_rate: float = 0.3, wait: float = 0.32) -> Figure
     wait : float
         The wait to mark, in seconds.
     """
-    words, (waits, shares, lates) = many_turns(revision_rate), _curves(revision_rate)
+    words, (waits, shares, lates) = many_turns(revision_rate), curves(revision_rate)
     share, late = wrong_and_late(words, wait)
     figure, (above, below) = new_figure(3.5, left=1.2, right=0.3, top=0.3, shares=(1.2, 1))
     marks = {"markeredgecolor": "black", "markersize": 8}

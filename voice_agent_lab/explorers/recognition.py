@@ -26,6 +26,7 @@ from voice_agent_lab.explorers.partials import (
     REQUESTS,
     SPHINX_OPEN,
     SPHINX_WITH_GRAMMAR,
+    curves,
     edits,
     logged,
     many_turns,
@@ -59,6 +60,8 @@ __all__ = [
 
 def stability() -> Explorer:
     """Return sliders over the wait before trust and the rate of revisions."""
+    for rate in range(0, 65, 5):  # simulated beforehand, so that a slider that is moved only draws
+        curves(rate / 100)
     return Explorer(
         _draw_stability,
         wait_ms=slider("wait before trusting a word (ms)", 0, 800, 320, 20),
