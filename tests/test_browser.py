@@ -94,7 +94,11 @@ def test_a_notebook_runs_and_its_slider_moves_the_picture(lab, browser, name):
 
     # Widgets show only what a live kernel drew: they were not in the file.
     page.locator(".jp-Notebook .noUi-handle").first.wait_for(timeout=120_000, state="attached")
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=120_000)
+    page.wait_for_function(
+        """() => [...document.querySelectorAll(".jp-Notebook .jp-CodeCell .jp-InputArea-prompt")]
+            .every(prompt => /\\[\\d+\\]/.test(prompt.innerText))""",
+        timeout=120_000,
+    )
     assert page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]').count() == 0
     assert page.locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
 
@@ -107,15 +111,15 @@ def test_a_notebook_runs_and_its_slider_moves_the_picture(lab, browser, name):
     page.mouse.down()
     page.mouse.move(box["x"] + 70, box["y"] + box["height"] / 2, steps=8)
     page.mouse.up()
+    # The picture and its sentence come in two messages: wait until both have changed and agree.
     page.wait_for_function(
-        "([element, old]) => element.querySelector('img').src !== old",
-        arg=[explorer.element_handle(), before[0]],
+        """([explorer, [picture, sentence]]) => {
+            const image = explorer.querySelector("img"), text = [...explorer.querySelectorAll("p")].at(-1)
+            return image.src !== picture && text.innerText !== sentence && image.alt === text.innerText
+        }""",
+        arg=[explorer.element_handle(), before],
         timeout=20_000,
     )
-    after = explorer.locator("img").first.get_attribute("src"), explorer.locator("p").last.inner_text()
-    assert after[0] != before[0]
-    assert after[1] != before[1]
-    assert explorer.locator("img").first.get_attribute("alt") == after[1]
     _screenshots(page, name)
     page.close()
 

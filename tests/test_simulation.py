@@ -194,6 +194,49 @@ def test_any_sleeps_of_any_tasks_wake_in_order_of_time_then_of_start(programmes)
     assert [when for when, _ in trace] == [due / 1000 for due, _, _ in sorted(calls)]
 
 
+def test_a_sleep_gives_its_result_and_an_endless_one_can_be_timed_out():
+    async def main():
+        result = await asyncio.sleep(0.5, "rested")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.sleep(math.inf), 1)
+        return result, await asyncio.sleep(0.5), now()
+
+    assert simulate(main()) == ("rested", None, 2.0)
+
+
+@pytest.mark.parametrize("shortcut", [virtual_loop.END_SLEEP, None], ids=["shortcut", "timers"])
+def test_sleeps_keep_their_place_among_timers_with_and_without_the_shortcut(shortcut, monkeypatch, log):
+    """A sleep is a future on the loop's list, unless asyncio has renamed what ends it."""
+    assert virtual_loop.END_SLEEP is not None
+    monkeypatch.setattr(virtual_loop, "END_SLEEP", shortcut)
+
+    async def sleeper(name):
+        try:
+            await asyncio.sleep(1)
+            log(name)
+        except asyncio.CancelledError:
+            log(f"{name} cancelled")
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        loop.call_later(1, lambda: (log("first timer"), tasks[1].cancel()))
+        tasks = [asyncio.create_task(sleeper(name)) for name in "abc"]
+        await asyncio.sleep(0)
+        loop.call_later(1, lambda: (log("last timer"), tasks[2].cancel()))
+        tasks[0].add_done_callback(lambda _: loop.call_later(1, log, "a second later"))
+        await asyncio.sleep(3)
+
+    simulate(main())
+    assert log == [
+        (1.0, "first timer"),
+        (1.0, "last timer"),
+        (1.0, "b cancelled"),
+        (1.0, "a"),
+        (1.0, "c cancelled"),
+        (2.0, "a second later"),
+    ]
+
+
 # --- asyncio, unmodified ----------------------------------------------------------------------
 
 
@@ -805,6 +848,25 @@ def test_bind_time_is_undone_after_an_error_and_by_nesting():
     with pytest.raises(DeadlockError):
         simulate(asyncio.Event().wait(), bind_time=True)
     assert {name: getattr(time, name) for name in REAL_CLOCKS} == REAL_CLOCKS
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile"), [((700, 10, 10), 10_000), ((50_000, 5, 5), 50_000), ((0, 9, 9), 0)]
+)
+def test_garbage_is_collected_less_often_while_a_simulation_runs(before, meanwhile):
+    async def outer():
+        simulate(asyncio.sleep(1))
+        raise ArithmeticError(gc.get_threshold())
+
+    usual = gc.get_threshold()
+    gc.set_threshold(*before)
+    try:
+        with pytest.raises(ArithmeticError) as caught:
+            simulate(outer())
+        assert caught.value.args == ((meanwhile, *before[1:]),)
+        assert gc.get_threshold() == before
+    finally:
+        gc.set_threshold(*usual)
 
 
 def test_without_bind_time_the_time_module_is_left_alone():
