@@ -2,7 +2,8 @@
 
 An event loop does two things. It runs the callbacks that are ready, and when there are none it
 waits for the next timer. `VirtualTimeLoop` does the first as every asyncio loop does, and instead
-of waiting it moves its clock. Tasks, queues, timeouts and async generators remain asyncio's own.
+of waiting it moves its clock. Tasks, queues, timeouts and async generators remain asyncio's own;
+what a loop does for them, whatever its clock, is in `event_loop`.
 
 **Conventions.** Callers see seconds as `float`, as in asyncio. Inside, the clock counts integer
 nanoseconds, so that 3 x 0.1 s *is* 0.3 s and two things due at the same time tie. Whatever is due
@@ -13,20 +14,18 @@ present instant, and never backwards. Seconds as `float` tell nanoseconds apart 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import sys
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
-from itertools import count
 from numbers import Real
 from time import perf_counter  # bound here, so that `bind_time` cannot replace it
 from typing import Any, NoReturn, TypeVar
-from weakref import WeakKeyDictionary
 
 from voice_agent_lab.asyncio_internals import END_SLEEP, running_loop, whereabouts
+from voice_agent_lab.event_loop import LoopWithoutClock
 
 T = TypeVar("T")
 
@@ -39,12 +38,11 @@ class VirtualTimeExceeded(RuntimeError):  # noqa: N818 (it says what happened)
     """The simulation was about to run past its `max_virtual_time`."""
 
 
-class VirtualTimeLoop(asyncio.AbstractEventLoop):
+class VirtualTimeLoop(LoopWithoutClock):
     """An asyncio event loop whose clock jumps to the next event.
 
     `simulate` is the usual way in; this is for code that takes a loop, such as
-    ``asyncio.Runner(loop_factory=VirtualTimeLoop)``. What is not written here needs the outside
-    world (sockets, subprocesses, signals) and raises `NotImplementedError`.
+    ``asyncio.Runner(loop_factory=VirtualTimeLoop)``.
 
     Parameters
     ----------
@@ -55,6 +53,7 @@ class VirtualTimeLoop(asyncio.AbstractEventLoop):
     def __init__(
         self, *, start: float = 0.0, max_virtual_time: float | None = None, worker_cost: float | None = None
     ) -> None:
+        super().__init__()
         self._now = _nanoseconds("start", start)
         self._allowance, self._worker_cost = math.inf, None
         if max_virtual_time is not None:
@@ -65,16 +64,8 @@ class VirtualTimeLoop(asyncio.AbstractEventLoop):
         self._ready: deque[_Due] = deque()  # what to run at the present instant, in order
         self._instants: list[int] = []  # the later instants at which something is due: a heap
         self._due: dict[int, list[_Due]] = {}  # what is due at each, in order: ties need no rule
-        # asyncio keeps tasks and generators in sets, whose order differs from run to run; these
-        # keep the order of creation, in which they are reported and ended.
-        self._births = count()
-        self._tasks: WeakKeyDictionary[asyncio.Task, int] = WeakKeyDictionary()
-        self._asyncgens: WeakKeyDictionary[AsyncGenerator, None] = WeakKeyDictionary()
-        self._running = self._closed = self._debug = False
         self._awaited: asyncio.Future | None = None  # by run_until_complete
         self._stop_request: _Handle | None = None
-        self._task_factory: Callable[..., asyncio.Future] | None = None
-        self._exception_handler: Callable[..., object] | None = None
         self.call_soon = self._make_call_soon()
 
     # --- time -----------------------------------------------------------------------------
@@ -238,53 +229,6 @@ class VirtualTimeLoop(asyncio.AbstractEventLoop):
         finally:
             self.run_until_complete(self.shutdown_asyncgens())
 
-    def close(self) -> None:
-        """Refuse to run again."""
-        if self._running:
-            raise RuntimeError("Cannot close a running event loop")
-        self._closed = True
-
-    def is_running(self) -> bool:
-        """Return whether the loop is running."""
-        return self._running
-
-    def is_closed(self) -> bool:
-        """Return whether the loop was closed."""
-        return self._closed
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise RuntimeError("Event loop is closed")
-
-    # --- tasks and futures ----------------------------------------------------------------
-
-    def create_future(self) -> asyncio.Future:
-        """Return a new future attached to this loop."""
-        return asyncio.Future(loop=self)
-
-    def create_task(self, coro: Coroutine, *, name: object = None, **options: Any) -> asyncio.Future:
-        """Schedule a coroutine as a task; `options` are those of the running Python's `asyncio.Task`."""
-        self._check_open()
-        if self._task_factory is None:
-            task = asyncio.Task(coro, loop=self, name=name, **options)
-        else:
-            task = self._task_factory(self, coro, **{k: v for k, v in options.items() if v is not None})
-            if name is not None:
-                task.set_name(name)
-        self._tasks[task] = next(self._births)
-        return task
-
-    def set_task_factory(self, factory: Callable[..., asyncio.Future] | None) -> None:
-        """Make tasks with ``factory(loop, coro, **options)``, or with `asyncio.Task` again if None."""
-        self._task_factory = factory
-
-    def get_task_factory(self) -> Callable[..., asyncio.Future] | None:
-        """Return the task factory, or None."""
-        return self._task_factory
-
-    def _pending(self) -> list[asyncio.Task]:
-        return sorted(asyncio.all_tasks(self), key=lambda task: self._tasks.get(task, math.inf))
-
     # --- functions that would run in a thread ---------------------------------------------
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
@@ -315,63 +259,6 @@ class VirtualTimeLoop(asyncio.AbstractEventLoop):
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 (asyncio's)
         """Do nothing, since there are no threads to join."""
-
-    # --- async generators -----------------------------------------------------------------
-
-    def _asyncgen_begun(self, generator: AsyncGenerator) -> None:
-        self._asyncgens[generator] = None
-
-    def _asyncgen_dropped(self, generator: AsyncGenerator) -> None:
-        self._asyncgens.pop(generator, None)
-        if not self._closed:
-            self.call_soon_threadsafe(self.create_task, generator.aclose())
-
-    async def shutdown_asyncgens(self) -> None:
-        """Close the async generators that were begun and neither exhausted nor closed."""
-        generators = list(self._asyncgens)
-        self._asyncgens.clear()
-        closings = (generator.aclose() for generator in generators)
-        outcomes = await asyncio.gather(*closings, return_exceptions=True)
-        for generator, error in zip(generators, outcomes, strict=True):
-            if isinstance(error, Exception):
-                self._report("exception in an async generator that was closed", error, asyncgen=generator)
-
-    # --- errors nobody awaits -------------------------------------------------------------
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Hand an error to the exception handler, or log it if there is none or it fails."""
-        try:
-            (self._exception_handler or type(self).default_exception_handler)(self, context)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:
-            message = "Unhandled error in exception handler"
-            self.default_exception_handler({"message": message, "exception": error, "context": context})
-
-    def default_exception_handler(self, context: dict[str, Any]) -> None:
-        """Log an error under the name "asyncio"."""
-        lines = [context.get("message") or "Unhandled exception in event loop"]
-        lines += [f"{k}: {v!r}" for k, v in context.items() if k not in ("message", "exception")]
-        logging.getLogger("asyncio").error("\n".join(lines), exc_info=context.get("exception"))
-
-    def _report(self, message: str, error: BaseException, **about: object) -> None:
-        self.call_exception_handler({"message": message, "exception": error} | about)
-
-    def set_exception_handler(self, handler: Callable[..., object] | None) -> None:
-        """Handle errors with ``handler(loop, context)``, or log them again if None."""
-        self._exception_handler = handler
-
-    def get_exception_handler(self) -> Callable[..., object] | None:
-        """Return the exception handler, or None."""
-        return self._exception_handler
-
-    def get_debug(self) -> bool:
-        """Return whether asyncio records where futures and tasks were created."""
-        return self._debug
-
-    def set_debug(self, enabled: bool) -> None:
-        """Set whether asyncio records where futures and tasks were created."""
-        self._debug = enabled
 
 
 class _Handle:
@@ -423,18 +310,3 @@ def _nanoseconds(name: str, seconds: float) -> int:
     if not 0 <= seconds < math.inf:
         raise ValueError(f"{name} is {seconds!r}, negative or not finite: give 0 s or more.")
     return round(seconds * 1e9)
-
-
-def _needs_the_outside_world(name: str) -> Callable[..., NoReturn]:
-    def refuse(self: VirtualTimeLoop, *args: Any, **kwargs: Any) -> NoReturn:
-        raise NotImplementedError(
-            f"loop.{name}() needs the outside world (a socket, subprocess or signal), which does not "
-            "follow a virtual clock: run this coroutine in real time, with asyncio.run()."
-        )
-
-    return refuse
-
-
-for _name, _method in vars(asyncio.AbstractEventLoop).items():
-    if callable(_method) and not _name.startswith("_") and _name not in vars(VirtualTimeLoop):
-        setattr(VirtualTimeLoop, _name, _needs_the_outside_world(_name))

@@ -23,8 +23,9 @@ from voice_agent_lab.plots.drawing import (
     style,
 )
 from voice_agent_lab.plots.many_turns import time_to_first_audio_across_turns, voice_to_voice_parts
-from voice_agent_lab.plots.one_turn import partials_over_time, stage_breakdown, state_ribbon, turn_timeline
+from voice_agent_lab.plots.one_turn import partials_over_time, stage_breakdown, state_ribbon
 from voice_agent_lab.plots.sound import energy, spectrogram, waveform_and_energy
+from voice_agent_lab.plots.waterfall import turn_timeline
 
 __all__ = [
     "STAGE_COLOURS",
