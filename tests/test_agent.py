@@ -19,6 +19,7 @@ from voice_agent_lab.latency import LatencyBudgets
 from voice_agent_lab.llm import StreamingLLM
 from voice_agent_lab.playback import Playback
 from voice_agent_lab.simulation import simulate
+from voice_agent_lab.speculation import Eager
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.tts import StreamingTTS
 from voice_agent_lab.turn_taking import EnergyVAD, SilenceTimeout
@@ -252,6 +253,7 @@ class Deaf:
     ("options", "words"),
     [
         ({"overlap": "parallel"}, "'sequential', 'chained', 'concurrent'"),
+        ({"eager": Eager()}, "eager is given, but overlap is 'concurrent'"),
         ({"aggregation": "paragraph"}, "'word', 'clause', 'sentence'"),
         ({"aggregation": 0}, "positive number of characters"),
         ({"asr": StreamingASR(sample_rate=8000)}, "the recogniser takes 8000 Hz"),

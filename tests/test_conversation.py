@@ -1,6 +1,7 @@
 """Whose turn is it: eager answers, barge-in, backchannels and cut-offs, by hand and at every moment."""
 
 import asyncio
+import operator
 from contextlib import aclosing, suppress
 from itertools import pairwise
 
@@ -302,17 +303,25 @@ def assert_nothing_unheard(turn):
     assert spoken <= played + 0.001
 
 
-options = st.fixed_dictionaries(
+overlaps = st.one_of(
+    st.fixed_dictionaries({"overlap": st.sampled_from(["concurrent", "chained"])}),
+    st.fixed_dictionaries(
+        {
+            "overlap": st.just("eager"),
+            "eager": st.builds(Eager, silence=st.sampled_from([0.1, 0.3]), speak=st.booleans()),
+        }
+    ),
+)
+components = st.fixed_dictionaries(
     {
-        "overlap": st.sampled_from(["concurrent", "eager", "chained"]),
         "aggregation": st.sampled_from(["word", "sentence", 20]),
-        "eager": st.builds(Eager, silence=st.sampled_from([0.1, 0.3]), speak=st.booleans()),
         "interruption": st.builds(
             Interruption, st.sampled_from([0.1, 0.5]), st.integers(0, 2), st.sampled_from([0.3, 2.0])
         ),
         "latencies": st.builds(StageLatencies, *[st.floats(0.0, 0.3)] * 6),
     }
 )
+options = st.builds(operator.or_, overlaps, components)
 line = st.builds(
     Say,
     st.sampled_from(["Stop that please.", "Mm-hm", 'What <break time="0.7s"/> is the time?']),

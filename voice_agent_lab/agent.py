@@ -60,7 +60,7 @@ class StreamingVoiceAgent:
     audio, vad, endpointing, asr, llm, tts, playback : optional
         Components to use instead of the simulated ones, each with the same protocol.
     eager : Eager, optional
-        When an eager agent bets; see `speculation`.
+        When an eager agent bets; see `speculation`. Only with ``overlap="eager"``.
     interruption : Interruption, optional
         What counts as an interruption in a conversation.
     max_listening : float
@@ -78,7 +78,8 @@ class StreamingVoiceAgent:
     Raises
     ------
     ValueError
-        If `overlap` or `aggregation` is unknown, or the microphone's and recogniser's sample rates differ.
+        If `overlap` or `aggregation` is unknown, `eager` is given to an agent that is not, or the
+        microphone's and recogniser's sample rates differ.
     """
 
     def __init__(
@@ -102,6 +103,10 @@ class StreamingVoiceAgent:
     ) -> None:
         if overlap not in OVERLAPS:
             raise ValueError(f"overlap is {overlap!r}; use one of {', '.join(map(repr, OVERLAPS))}")
+        if eager is not None and overlap != "eager":
+            raise ValueError(
+                f"eager is given, but overlap is {overlap!r} and does not bet: use overlap='eager'"
+            )
         self.budgets = latency_budgets or LatencyBudgets()
         took = latencies or StageLatencies.exactly(self.budgets)
         asr_rng, llm_rng, tts_rng = np.random.default_rng(seed).spawn(3)
