@@ -12,6 +12,7 @@ import inspect
 import logging
 import math
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -192,6 +193,38 @@ def test_any_sleeps_of_any_tasks_wake_in_order_of_time_then_of_start(programmes)
     simulate(main())
     assert [entry for _, entry in trace] == sorted(calls)
     assert [when for when, _ in trace] == [due / 1000 for due, _, _ in sorted(calls)]
+
+
+def test_who_sleeps_until_a_deadline_has_passed_gets_there_in_spite_of_rounding():
+    async def main():
+        deadline = 0.1 + 0.2  # which is more than 0.3 s, by less than a nanosecond
+        while now() < deadline:  # noqa: ASYNC110 (the subject of this test)
+            await asyncio.sleep(deadline - now())
+        return now()
+
+    assert simulate(main()) == 0.300000001
+
+
+def test_an_infinite_delay_is_never_over_and_its_task_is_kept_until_the_end(log):
+    async def endless():
+        try:
+            await asyncio.sleep(math.inf)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async def main():
+        asyncio.get_running_loop().call_later(-math.inf, log, "overdue")
+        asyncio.create_task(endless())  # noqa: RUF006 (the loop must keep it)
+        await asyncio.sleep(1)
+        gc.collect()
+        await asyncio.sleep(1)
+        assert ended == []
+
+    ended = []
+    simulate(main())
+    assert log == [(0.0, "overdue")]
+    assert ended == ["cancelled"]
 
 
 def test_a_sleep_gives_its_result_and_an_endless_one_can_be_timed_out():
@@ -469,6 +502,47 @@ def test_tasks_started_by_a_leftover_task_as_it_ends_are_ended_too():
     assert [task.cancelled() for task in tasks] == [True, True]
 
 
+def test_tasks_started_by_a_generator_as_it_ends_are_ended_too():
+    async def late():
+        try:
+            await asyncio.sleep(5)
+        finally:
+            ended.append("late")
+
+    async def generator():
+        try:
+            yield
+        finally:
+            tasks.append(asyncio.create_task(late()))
+            await asyncio.sleep(0)
+
+    async def main():
+        kept.append(generator())
+        await anext(kept[0])
+
+    tasks, ended, kept = [], [], []
+    simulate(main())
+    assert ended == ["late"]
+    assert tasks[0].cancelled()
+
+
+def test_what_goes_wrong_while_cleaning_up_does_not_hide_what_went_wrong_first():
+    async def stubborn():
+        while True:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+    async def main():
+        task = asyncio.create_task(stubborn(), name="stubborn")
+        await asyncio.sleep(1)
+        raise LookupError(task)
+
+    with pytest.raises(LookupError) as caught:
+        simulate(main())
+    assert "DeadlockError" in caught.value.__notes__[0]
+    assert "stubborn" in caught.value.__notes__[0]
+
+
 def test_errors_that_nobody_awaits_are_logged_as_asyncio_does(caplog):
     async def fails_when_cancelled():
         try:
@@ -561,6 +635,18 @@ def test_the_loop_serves_an_asyncio_runner():
     assert loop.is_closed() and not loop.is_running()
     with pytest.raises(RuntimeError, match="closed"):
         loop.run_forever()
+
+
+def test_a_running_loop_refuses_to_run_again_and_goes_on():
+    async def main():
+        loop, other = asyncio.get_running_loop(), asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="already running"):
+            loop.run_until_complete(other)
+        other.close()
+        await asyncio.sleep(1)
+        return now()
+
+    assert simulate(main()) == 1.0
 
 
 def test_stop_lets_what_is_ready_run_and_the_loop_can_go_on(log):
@@ -869,6 +955,39 @@ def test_garbage_is_collected_less_often_while_a_simulation_runs(before, meanwhi
         gc.set_threshold(*usual)
 
 
+def test_simulations_in_threads_leave_the_process_as_it_was():
+    """The second would begin while the first runs and end after it, if it did not have to wait."""
+
+    async def first():
+        began.set()
+        await asyncio.to_thread(second_began.wait, 0.2)
+        return time.time()
+
+    async def second():
+        second_began.set()
+        await asyncio.to_thread(first_ended.wait, 10)
+        return time.time()
+
+    def run_first():
+        times.append(simulate(first(), bind_time=True, worker_cost=0.25))
+        first_ended.set()
+
+    def run_second():
+        began.wait(10)
+        times.append(simulate(second(), bind_time=True, worker_cost=0.5))
+
+    began, second_began, first_ended = (threading.Event() for _ in range(3))
+    times, threshold = [], gc.get_threshold()
+    threads = [threading.Thread(target=run) for run in (run_first, run_second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert times == [0.25, 0.5]
+    assert {name: getattr(time, name) for name in REAL_CLOCKS} == REAL_CLOCKS
+    assert gc.get_threshold() == threshold
+
+
 def test_without_bind_time_the_time_module_is_left_alone():
     async def main():
         return {name: getattr(time, name) for name in REAL_CLOCKS}
@@ -1022,6 +1141,53 @@ def test_control_c_stops_an_endless_simulation():
     finally:
         signal.signal(signal.SIGINT, before)
     assert ended == [100]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a POSIX timer")
+def test_control_c_at_any_moment_lets_every_task_clean_up():
+    async def player(name, queue):
+        try:
+            while True:
+                queue.put_nowait(await queue.get())
+                await asyncio.sleep(0.001)
+        finally:
+            ended.append(name)
+
+    async def main():
+        queue = asyncio.Queue()
+        queue.put_nowait("ball")
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.004))
+        await asyncio.gather(*(player(name, queue) for name in range(10)))
+
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    alarm = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        for _ in range(50):
+            ended = []
+            with pytest.raises(KeyboardInterrupt):
+                simulate(main())
+            assert sorted(ended) == list(range(10))
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGALRM, alarm)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="raises the signal as a POSIX terminal does")
+def test_a_second_control_c_stops_even_a_task_that_ignores_the_first():
+    async def stubborn():
+        for _ in range(2):
+            with contextlib.suppress(asyncio.CancelledError):
+                signal.raise_signal(signal.SIGINT)
+                await asyncio.sleep(1)
+        return "not stopped"
+
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            simulate(stubborn())
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 # --- determinism ------------------------------------------------------------------------------

@@ -51,8 +51,10 @@ def whereabouts(task: asyncio.Task) -> str:
         links = [name for name in ("cr_await", "ag_await", "gi_yieldfrom") if hasattr(awaited, name)]
         if not links:
             break  # a future, or an awaitable written in C: nothing to see inside
-        (inner,) = links
-        frame = getattr(awaited, f"{inner[:2]}_frame")
+        inner = links[0]
+        frame = getattr(awaited, f"{inner[:2]}_frame", None)
+        if frame is None:
+            break  # something that only looks like a coroutine
         if not frame.f_code.co_filename.startswith(_ASYNCIO):
             place, called = frame, ""
         elif not called:

@@ -47,6 +47,11 @@ class LoopWithoutClock(asyncio.AbstractEventLoop):
         if self._closed:
             raise RuntimeError("Event loop is closed")
 
+    def _check_free(self) -> None:
+        self._check_open()
+        if self._running:
+            raise RuntimeError("This event loop is already running")
+
     # --- tasks and futures ----------------------------------------------------------------
 
     def create_future(self) -> asyncio.Future:

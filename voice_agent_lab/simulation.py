@@ -13,7 +13,10 @@ and it cannot tell which of them does. The loop behind it is in `virtual_loop`.
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import signal
+import threading
 import time
 from collections.abc import Coroutine, Iterator
 from contextlib import closing, contextmanager, nullcontext
@@ -41,6 +44,7 @@ def simulate(
     simulation, which has a clock of its own. Tasks and async generators that the coroutine
     leaves behind are cancelled or closed, and awaited, before the call ends, however it ends.
     Meanwhile Python's search for reference cycles runs less often than by default.
+    Ctrl-C cancels the coroutine, as it does under `asyncio.run`; a second one stops it at once.
 
     Parameters
     ----------
@@ -58,8 +62,9 @@ def simulate(
     bind_time : bool
         Whether `time.time`, `time.monotonic`, `time.perf_counter` and their ``_ns`` variants
         read the virtual clock meanwhile, for libraries that do not ask the loop. All of them
-        then give `loop.time()`, not seconds since 1970, and do so in every thread. A
-        function imported by name beforehand keeps real time.
+        then give `loop.time()`, not seconds since 1970, and do so in every thread; another
+        thread that wants to bind them waits. A function imported by name beforehand keeps
+        real time.
 
     Returns
     -------
@@ -87,35 +92,84 @@ def simulate(
     bound = _time_module_reading(loop) if bind_time else nullcontext()
     with closing(loop), bound, _collecting_garbage_seldom():
         try:
-            return loop.run_until_complete(coro)
-        finally:
-            loop.wind_up()
+            main = loop.create_task(coro)
+            with _interrupt_cancels(main, loop):
+                result = loop.run_until_complete(main)
+        except BaseException as error:
+            try:
+                loop.wind_up()
+            except Exception as another:
+                error.add_note(f"While the simulation was wound up: {type(another).__name__}: {another}")
+            raise
+        loop.wind_up()
+        return result
+
+
+@contextmanager
+def _interrupt_cancels(main: asyncio.Task, loop: VirtualTimeLoop) -> Iterator[None]:
+    """Let Ctrl-C cancel the main task between two callbacks, as `asyncio.run` does.
+
+    An interrupt in the middle of a callback could lose a wake-up, and then not all tasks could
+    clean up. A second one does not wait, for code that never lets the loop run.
+    """
+    usual = signal.default_int_handler
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not usual
+    ):
+        yield
+        return
+    interrupted = False
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal interrupted
+        if interrupted or main.done():
+            raise KeyboardInterrupt
+        interrupted = True
+        loop.call_soon(main.cancel)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
+_time_module = threading.RLock()  # one thread at a time may bind it, or the last to end would leave it bound
 
 
 @contextmanager
 def _time_module_reading(loop: VirtualTimeLoop) -> Iterator[None]:
     """Let the functions of the `time` module read the clock of `loop` for a while."""
     names = ("time", "monotonic", "perf_counter")
-    before = {name: getattr(time, name) for kind in names for name in (kind, f"{kind}_ns")}
-    try:
-        for name in before:
-            setattr(time, name, (lambda: loop._now) if name.endswith("_ns") else loop.time)
-        yield
-    finally:
-        for name, function in before.items():
-            setattr(time, name, function)
+    with _time_module:
+        before = {name: getattr(time, name) for kind in names for name in (kind, f"{kind}_ns")}
+        try:
+            for name in before:
+                setattr(time, name, (lambda: loop._now) if name.endswith("_ns") else loop.time)
+            yield
+        finally:
+            for name, function in before.items():
+                setattr(time, name, function)
 
 
 @contextmanager
 def _collecting_garbage_seldom() -> Iterator[None]:
-    """Look for reference cycles every 10,000 new objects for a while, not every 700.
+    """Look for reference cycles every 10,000 new objects for a while, in the main thread.
 
     Many conversations at once are many live objects and hardly a cycle. To look through them as
-    often as Python does by default took a fifth of the time of a thousand concurrent turns.
+    often as Python does by default took a fifth of the time of a thousand concurrent turns. The
+    setting is the whole process's, so that simulations in several threads could not put it back.
     """
     youngest, *older = gc.get_threshold()
-    if youngest:  # 0 means that the caller has turned the search off
-        gc.set_threshold(max(youngest, 10_000), *older)
+    if youngest == 0 or threading.current_thread() is not threading.main_thread():  # 0: it is turned off
+        yield
+        return
+    gc.set_threshold(max(youngest, 10_000), *older)
     try:
         yield
     finally:

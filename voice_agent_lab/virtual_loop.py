@@ -61,9 +61,10 @@ class VirtualTimeLoop(LoopWithoutClock):
         if worker_cost is not None:
             self._worker_cost = _nanoseconds("worker_cost", worker_cost) / 1e9
         self._limit = self._now + self._allowance
-        self._ready: deque[_Due] = deque()  # what to run at the present instant, in order
+        self._ready: deque[_Entry] = deque()  # what to run at the present instant, in order
         self._instants: list[int] = []  # the later instants at which something is due: a heap
-        self._due: dict[int, list[_Due]] = {}  # what is due at each, in order: ties need no rule
+        # What is due at each, in order: ties need no rule. An endless sleep is due at no instant, but kept.
+        self._due: dict[float, list[_Entry]] = {math.inf: []}
         self._awaited: asyncio.Future | None = None  # by run_until_complete
         self._stop_request: _Handle | None = None
         self.call_soon = self._make_call_soon()
@@ -75,7 +76,8 @@ class VirtualTimeLoop(LoopWithoutClock):
         return self._now / 1e9
 
     # One of the next two runs for every event. Hence a closure, which costs a turn 3 % less than a
-    # method; `*call` for (callback, *args), kept as the tuple that it is; and no handle for a sleep.
+    # method but cannot be overridden; `*call` for (callback, *args), kept as the tuple that it is; and
+    # no handle for a sleep.
 
     def _make_call_soon(self) -> Callable[..., _Handle]:
         append = self._ready.append
@@ -94,21 +96,21 @@ class VirtualTimeLoop(LoopWithoutClock):
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> _Handle:
         """Call ``callback(*args)`` in `delay` seconds, or at the present instant if that is negative."""
-        try:
-            when = self._now + round(delay * 1e9)
-        except OverflowError:  # infinite, as in asyncio.sleep(inf): legal, and never due
-            return _timer(math.inf, (callback, *args), context)
+        try:  # at least 1 ns, or who sleeps until the clock has passed a deadline would never get there
+            when = self._now + (round(delay * 1e9) or delay > 0)
+        except OverflowError:
+            when = math.inf if delay > 0 else self._now
         if callback is END_SLEEP and args[1] is None:
-            due, handle = args[0], _ASLEEP  # the future that is to have no result, as most sleeps do
+            entry, handle = args[0], _ASLEEP  # the future that is to have no result, as most sleeps do
         else:
-            due = handle = _timer(when, (callback, *args), context)
+            entry = handle = _timer(when, (callback, *args), context)
         if when in self._due:
-            self._due[when].append(due)
+            self._due[when].append(entry)
         elif when > self._now:
-            self._due[when] = [due]
+            self._due[when] = [entry]
             heappush(self._instants, when)
         else:
-            self._ready.append(due)
+            self._ready.append(entry)
         return handle
 
     def call_at(
@@ -127,9 +129,10 @@ class VirtualTimeLoop(LoopWithoutClock):
         return self.call_soon(*call, context=context)  # appending to a deque is atomic
 
     def _end_of_events(self) -> NoReturn:
+        waiting = [f"\n  {task.get_name()} {whereabouts(task)}" for task in self._pending()]
         raise DeadlockError(
-            f"nothing can happen any more after {self.time()} s of virtual time, and these tasks wait:\n"
-            + "\n".join(f"  {task.get_name()} {whereabouts(task)}" for task in self._pending())
+            f"nothing can happen any more after {self.time()} s of virtual time, and "
+            + (f"these tasks wait:{''.join(waiting)}" if waiting else "no task is left.")
         )
 
     def _end_of_allowance(self, when: int) -> NoReturn:
@@ -146,11 +149,9 @@ class VirtualTimeLoop(LoopWithoutClock):
 
     def run_forever(self) -> None:
         """Run until `stop` is called, or nothing is left to run (`DeadlockError`)."""
-        self._check_open()
-        if self._running:
-            raise RuntimeError("This event loop is already running")
+        self._check_free()
         ready, next_ready = self._ready, self._ready.popleft
-        instants, due_at = self._instants, self._due.pop
+        instants, take_due = self._instants, self._due.pop
         hooks = sys.get_asyncgen_hooks()
         self._running = True
         try:
@@ -158,21 +159,21 @@ class VirtualTimeLoop(LoopWithoutClock):
             with running_loop(self):
                 while True:
                     while ready:
-                        due = next_ready()
-                        if type(due) is _Handle:
-                            if (call := due._call) is not None:
+                        entry = next_ready()
+                        if type(entry) is _Handle:
+                            if (call := entry._call) is not None:
                                 try:
-                                    due._context.run(*call)
+                                    entry._context.run(*call)
                                 except (SystemExit, KeyboardInterrupt, _Stop):
                                     raise
                                 except BaseException as error:
-                                    self._report(f"Exception in callback {call[0]!r}", error, handle=due)
-                        elif not due.done():  # it may have been cancelled at this very instant
-                            due.set_result(None)
+                                    self._report(f"Exception in callback {call[0]!r}", error, handle=entry)
+                        elif not entry.done():  # it may have been cancelled at this very instant
+                            entry.set_result(None)
                     when = heappop(instants) if instants else self._end_of_events()
-                    for due in due_at(when):
-                        if not due.cancelled():
-                            ready.append(due)
+                    for entry in take_due(when):
+                        if not entry.cancelled():
+                            ready.append(entry)
                     if ready:  # else all of it was cancelled, and the clock need not stop there
                         if when > self._limit:
                             self._end_of_allowance(when)
@@ -188,7 +189,7 @@ class VirtualTimeLoop(LoopWithoutClock):
 
     def run_until_complete(self, future: Awaitable[T]) -> T:
         """Run until `future`, or a task made of it, is done; return its result or raise its exception."""
-        self._check_open()
+        self._check_free()
         future = asyncio.ensure_future(future, loop=self)
         future.add_done_callback(self._stop_when_done)
         self._awaited = future
@@ -219,15 +220,19 @@ class VirtualTimeLoop(LoopWithoutClock):
         """Cancel and await every task, then close every async generator, in order of creation."""
         self._limit = self._now + self._allowance  # for a task that cleans up for ever
         try:
-            while tasks := self._pending():  # cleaning up may start tasks of its own
-                for task in tasks:
-                    task.cancel()
-                self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-                for task in tasks:
-                    if not task.cancelled() and (error := task.exception()) is not None:
-                        self._report("exception in a task that was cancelled at the end", error, task=task)
+            self._cancel_tasks()
         finally:
             self.run_until_complete(self.shutdown_asyncgens())
+            self._cancel_tasks()  # those that the generators started as they ended
+
+    def _cancel_tasks(self) -> None:
+        while tasks := self._pending():  # cleaning up may start tasks of its own
+            for task in tasks:
+                task.cancel()
+            self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            for task in tasks:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    self._report("exception in a task that was cancelled at the end", error, task=task)
 
     # --- functions that would run in a thread ---------------------------------------------
 
@@ -268,7 +273,7 @@ class _Handle:
 
     def cancel(self) -> None:
         """Do not call back after all."""
-        self._call = None
+        self._call = self._context = None
 
     def cancelled(self) -> bool:
         """Return whether the callback was cancelled."""
@@ -279,7 +284,7 @@ class _Handle:
         return self._when / 1e9
 
 
-_Due = _Handle | asyncio.Future  # a sleep is kept as the future that it waits for
+_Entry = _Handle | asyncio.Future  # a sleep is kept as the future that it waits for
 _ASLEEP = _Handle()  # what every sleep gets as its handle, and cancels at its end, to no effect
 
 
@@ -307,6 +312,6 @@ def _settle(future: asyncio.Future, result: Any, error: BaseException | None) ->
 def _nanoseconds(name: str, seconds: float) -> int:
     if not isinstance(seconds, Real):
         raise TypeError(f"{name} is {seconds!r}, not a number: give seconds, such as 1.5.")
-    if not 0 <= seconds < math.inf:
+    if not 0 <= seconds * 1e9 < math.inf:
         raise ValueError(f"{name} is {seconds!r}, negative or not finite: give 0 s or more.")
     return round(seconds * 1e9)
