@@ -1190,6 +1190,33 @@ def test_a_second_control_c_stops_even_a_task_that_ignores_the_first():
         signal.signal(signal.SIGINT, usual)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="raises the signal as a POSIX terminal does")
+def test_control_c_in_a_simulation_inside_another_ends_both():
+    async def endless():
+        asyncio.get_running_loop().call_later(3, signal.raise_signal, signal.SIGINT)
+        try:
+            await asyncio.sleep(math.inf)
+        finally:
+            ended.append(now())
+
+    async def outer():
+        await asyncio.sleep(1)
+        try:
+            simulate(endless())
+        finally:
+            ended.append(now())
+
+    ended = []
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            simulate(outer())
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert ended == [3.0, 1.0]
+
+
 # --- determinism ------------------------------------------------------------------------------
 
 TRACE = """

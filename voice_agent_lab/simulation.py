@@ -110,13 +110,12 @@ def _interrupt_cancels(main: asyncio.Task, loop: VirtualTimeLoop) -> Iterator[No
     """Let Ctrl-C cancel the main task between two callbacks, as `asyncio.run` does.
 
     An interrupt in the middle of a callback could lose a wake-up, and then not all tasks could
-    clean up. A second one does not wait, for code that never lets the loop run.
+    clean up. A second one does not wait, for code that never lets the loop run. Inside another
+    simulation the inner one is interrupted first; a handler of anybody else's is left in place.
     """
-    usual = signal.default_int_handler
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not usual
-    ):
+    usual = signal.getsignal(signal.SIGINT)
+    replaceable = usual is signal.default_int_handler or getattr(usual, "__module__", "") == __name__
+    if threading.current_thread() is not threading.main_thread() or not replaceable:
         yield
         return
     interrupted = False
