@@ -1191,7 +1191,8 @@ def test_a_second_control_c_stops_even_a_task_that_ignores_the_first():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="raises the signal as a POSIX terminal does")
-def test_control_c_in_a_simulation_inside_another_ends_both():
+@pytest.mark.parametrize("run", [simulate, asyncio.run])
+def test_control_c_in_a_simulation_inside_another_loop_ends_both(run):
     async def endless():
         asyncio.get_running_loop().call_later(3, signal.raise_signal, signal.SIGINT)
         try:
@@ -1200,21 +1201,37 @@ def test_control_c_in_a_simulation_inside_another_ends_both():
             ended.append(now())
 
     async def outer():
-        await asyncio.sleep(1)
+        await asyncio.sleep(0.01)
         try:
             simulate(endless())
         finally:
-            ended.append(now())
+            ended.append("outer")
 
     ended = []
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
-            simulate(outer())
+            run(outer())
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
         signal.signal(signal.SIGINT, usual)
-    assert ended == [3.0, 1.0]
+    assert ended == [3.0, "outer"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="raises the signal as a POSIX terminal does")
+def test_a_handler_of_the_users_own_is_left_in_place():
+    async def main():
+        signal.raise_signal(signal.SIGINT)
+        await asyncio.sleep(1)
+        return now()
+
+    caught = []
+    usual = signal.signal(signal.SIGINT, lambda *_: caught.append("mine"))
+    try:
+        assert simulate(main()) == 1.0
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert caught == ["mine"]
 
 
 # --- determinism ------------------------------------------------------------------------------

@@ -110,11 +110,12 @@ def _interrupt_cancels(main: asyncio.Task, loop: VirtualTimeLoop) -> Iterator[No
     """Let Ctrl-C cancel the main task between two callbacks, as `asyncio.run` does.
 
     An interrupt in the middle of a callback could lose a wake-up, and then not all tasks could
-    clean up. A second one does not wait, for code that never lets the loop run. Inside another
-    simulation the inner one is interrupted first; a handler of anybody else's is left in place.
+    clean up. A second one does not wait, for code that never lets the loop run. The handler of a
+    loop around this one (another simulation's, `asyncio.run`'s, a notebook cell's) could do nothing
+    before this call ends, and steps aside; any other is left in place.
     """
     usual = signal.getsignal(signal.SIGINT)
-    replaceable = usual is signal.default_int_handler or getattr(usual, "__module__", "") == __name__
+    replaceable = usual is signal.default_int_handler or (callable(usual) and _inside_a_loop())
     if threading.current_thread() is not threading.main_thread() or not replaceable:
         yield
         return
@@ -136,6 +137,14 @@ def _interrupt_cancels(main: asyncio.Task, loop: VirtualTimeLoop) -> Iterator[No
         raise
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+def _inside_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 _time_module = threading.RLock()  # one thread at a time may bind it, or the last to end would leave it bound
