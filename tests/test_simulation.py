@@ -47,6 +47,14 @@ def log():
     return Log()
 
 
+@pytest.fixture
+def control_c():
+    """Give SIGINT its usual handler, and afterwards the one it had."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler  # nobody left another
+
+
 # --- the clock --------------------------------------------------------------------------------
 
 
@@ -1121,7 +1129,7 @@ def test_an_interrupt_in_a_task_at_the_instant_at_which_the_simulation_ends_stil
 
 
 @pytest.mark.skipif(os.name == "nt", reason="raises the signal as a POSIX terminal does")
-def test_control_c_stops_an_endless_simulation():
+def test_control_c_stops_an_endless_simulation(control_c):
     async def endless():
         beats = 0
         try:
@@ -1134,17 +1142,13 @@ def test_control_c_stops_an_endless_simulation():
             ended.append(beats)
 
     ended = []
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            simulate(endless())
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(endless())
     assert ended == [100]
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a POSIX timer")
-def test_control_c_at_any_moment_lets_every_task_clean_up():
+def test_control_c_at_any_moment_lets_every_task_clean_up(control_c):
     async def player(name, queue):
         try:
             while True:
@@ -1159,22 +1163,19 @@ def test_control_c_at_any_moment_lets_every_task_clean_up():
         signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.004))
         await asyncio.gather(*(player(name, queue) for name in range(10)))
 
-    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
-    alarm = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         for _ in range(50):
             ended = []
             with pytest.raises(KeyboardInterrupt):
                 simulate(main())
             assert sorted(ended) == list(range(10))
-            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     finally:
-        signal.signal(signal.SIGINT, interrupt)
-        signal.signal(signal.SIGALRM, alarm)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="raises the signal as a POSIX terminal does")
-def test_a_second_control_c_stops_even_a_task_that_ignores_the_first():
+def test_a_second_control_c_stops_even_a_task_that_ignores_the_first(control_c):
     async def stubborn():
         for _ in range(2):
             with contextlib.suppress(asyncio.CancelledError):
@@ -1182,17 +1183,13 @@ def test_a_second_control_c_stops_even_a_task_that_ignores_the_first():
                 await asyncio.sleep(1)
         return "not stopped"
 
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            simulate(stubborn())
-    finally:
-        signal.signal(signal.SIGINT, usual)
+    with pytest.raises(KeyboardInterrupt):
+        simulate(stubborn())
 
 
 @pytest.mark.skipif(os.name == "nt", reason="raises the signal as a POSIX terminal does")
 @pytest.mark.parametrize("run", [simulate, asyncio.run])
-def test_control_c_in_a_simulation_inside_another_loop_ends_both(run):
+def test_control_c_in_a_simulation_inside_another_loop_ends_both(run, control_c):
     async def endless():
         asyncio.get_running_loop().call_later(3, signal.raise_signal, signal.SIGINT)
         try:
@@ -1208,13 +1205,8 @@ def test_control_c_in_a_simulation_inside_another_loop_ends_both(run):
             ended.append("outer")
 
     ended = []
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run(outer())
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, usual)
+    with pytest.raises(KeyboardInterrupt):
+        run(outer())
     assert ended == [3.0, "outer"]
 
 
