@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from contextlib import aclosing
 from itertools import pairwise
 
@@ -359,6 +360,19 @@ def test_silero_refuses_a_threshold_that_is_no_probability(silero, threshold):
 def test_silero_refuses_stereo(silero):
     with pytest.raises(ValueError, match=r"shape \(512, 2\)"):
         asyncio.run(silero.SileroVAD().hears_speech(np.zeros((512, 2), dtype=np.float32)))
+
+
+def test_two_processes_speak_the_same_samples(espeak):
+    def spoken():
+        command = (
+            "import hashlib; from voice_agent_lab.engines.espeak import ESpeakUser; "
+            "print(hashlib.sha256(ESpeakUser().samples_for('six thick thistle sticks')).hexdigest())"
+        )
+        return subprocess.run([sys.executable, "-c", command], capture_output=True, check=True).stdout
+
+    first = spoken()
+    time.sleep(1.1)  # by itself eSpeak NG would take the second of its start as a seed
+    assert spoken() == first
 
 
 # --- PocketSphinx ---------------------------------------------------------------------------------

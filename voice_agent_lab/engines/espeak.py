@@ -35,6 +35,7 @@ from voice_agent_lab.recording import resample
 _SYNCHRONOUS, _DONT_EXIT, _BY_CHARACTER, _UTF8, _RATE, _PITCH = 2, 0x8000, 1, 1, 1, 3
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _CHUNK_MS = 60
+_SEED = 1  # of the noise in its consonants, which eSpeak NG would seed with the time of day
 
 _PAUSES = {",": 0.15, ";": 0.15, ":": 0.15, ".": 0.3, "!": 0.3, "?": 0.3}  # seconds, as inside a text
 
@@ -186,6 +187,7 @@ class ESpeakTTS:
             library, _ = _library()
             library.espeak_SetSynthCallback(callback)
             for done, status in (
+                ("seed the noise", library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))),
                 ("choose the voice", library.espeak_SetVoiceByName(self.voice.encode())),
                 ("set the rate", library.espeak_SetParameter(_RATE, self.words_per_minute, 0)),
                 ("set the pitch", library.espeak_SetParameter(_PITCH, self.pitch, 0)),
