@@ -104,6 +104,25 @@ def test_equal_sleeps_wake_in_the_order_in_which_they_began(log):
     assert log == [(1.0, number) for number in range(20)]
 
 
+def test_sleeps_and_callbacks_of_one_instant_take_turns(log):
+    async def sleeper(name):
+        await asyncio.sleep(1.0)
+        log(name)
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        sleepers = [asyncio.create_task(sleeper("first sleep"))]
+        await asyncio.sleep(0)
+        loop.call_later(1.0, log, "callback")
+        loop.call_later(1.0, lambda: [task.cancel() for task in sleepers[1:]])
+        sleepers.append(asyncio.create_task(sleeper("cancelled sleep")))
+        last = asyncio.create_task(sleeper("last sleep"))
+        await asyncio.gather(*sleepers, last, return_exceptions=True)
+
+    simulate(main())
+    assert log == [(1.0, "first sleep"), (1.0, "callback"), (1.0, "last sleep")]
+
+
 def test_what_was_scheduled_first_for_an_instant_runs_first(log):
     async def main():
         loop = asyncio.get_running_loop()

@@ -61,7 +61,7 @@ class VirtualTimeLoop(LoopWithoutClock):
         if worker_cost is not None:
             self._worker_cost = _nanoseconds("worker_cost", worker_cost) / 1e9
         self._limit = self._now + self._allowance
-        self._ready: deque[_Entry] = deque()  # what to run at the present instant, in order
+        self._ready: deque[_Handle] = deque()  # what to run at the present instant, in order
         self._instants: list[int] = []  # the later instants at which something is due: a heap
         # What is due at each, in order: ties need no rule. An endless sleep is due at no instant, but kept.
         self._due: dict[float, list[_Entry]] = {math.inf: []}
@@ -110,7 +110,7 @@ class VirtualTimeLoop(LoopWithoutClock):
             self._due[when] = [entry]
             heappush(self._instants, when)
         else:
-            self._ready.append(entry)
+            self._ready.append(_handle_of(entry))
         return handle
 
     def call_at(
@@ -135,10 +135,10 @@ class VirtualTimeLoop(LoopWithoutClock):
             + (f"these tasks wait:{''.join(waiting)}" if waiting else "no task is left.")
         )
 
-    def _end_of_allowance(self, when: int) -> NoReturn:
-        self._due[when] = list(self._ready)  # not now, but the clean-up has an allowance of its own
-        heappush(self._instants, when)
-        self._ready.clear()
+    def _end_of_allowance(self, when: int) -> None:
+        if all(entry.cancelled() for entry in self._due[when]):
+            return
+        heappush(self._instants, when)  # the clean-up has an allowance of its own
         raise VirtualTimeExceeded(
             f"max_virtual_time of {self._allowance / 1e9} s is used up and more is due at {when / 1e9} s: "
             "allow more, or end the task that keeps the clock going, one of "
@@ -159,24 +159,27 @@ class VirtualTimeLoop(LoopWithoutClock):
             with running_loop(self):
                 while True:
                     while ready:
-                        entry = next_ready()
-                        if type(entry) is _Handle:
-                            if (call := entry._call) is not None:
-                                try:
-                                    entry._context.run(*call)
-                                except (SystemExit, KeyboardInterrupt, _Stop):
-                                    raise
-                                except BaseException as error:
-                                    self._report(f"Exception in callback {call[0]!r}", error, handle=entry)
-                        elif not entry.done():  # it may have been cancelled at this very instant
-                            entry.set_result(None)
+                        handle = next_ready()
+                        if (call := handle._call) is not None:
+                            try:
+                                handle._context.run(*call)
+                            except (SystemExit, KeyboardInterrupt, _Stop):
+                                raise
+                            except BaseException as error:
+                                self._report(f"Exception in callback {call[0]!r}", error, handle=handle)
                     when = heappop(instants) if instants else self._end_of_events()
-                    for entry in take_due(when):
-                        if not entry.cancelled():
+                    if when > self._limit:
+                        self._end_of_allowance(when)
+                    due = iter(take_due(when))
+                    for entry in due:
+                        if type(entry) is not _Handle:
+                            if not entry.done():
+                                entry.set_result(None)  # which makes its task ready
+                        elif entry._call is not None:
                             ready.append(entry)
+                            ready.extend(map(_handle_of, due))  # the callback may yet cancel them
+                            break
                     if ready:  # else all of it was cancelled, and the clock need not stop there
-                        if when > self._limit:
-                            self._end_of_allowance(when)
                         self._now = when
         except _Stop:
             pass
@@ -286,6 +289,10 @@ class _Handle:
 
 _Entry = _Handle | asyncio.Future  # a sleep is kept as the future that it waits for
 _ASLEEP = _Handle()  # what every sleep gets as its handle, and cancels at its end, to no effect
+
+
+def _handle_of(entry: _Entry) -> _Handle:
+    return entry if type(entry) is _Handle else _timer(0, (END_SLEEP, entry, None), None)
 
 
 def _timer(when: float, call: tuple, context: Context | None) -> _Handle:
