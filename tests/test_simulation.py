@@ -24,7 +24,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_agent_lab import virtual_loop
+from voice_agent_lab import event_loop, virtual_loop
 from voice_agent_lab.simulation import DeadlockError, VirtualTimeExceeded, VirtualTimeLoop, simulate
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -854,7 +854,7 @@ def test_to_thread_takes_the_given_cost_and_other_events_go_first(log):
 def test_to_thread_takes_the_measured_time_by_default(monkeypatch):
     """The measured clock is the one bound at import, which bind_time leaves alone."""
     readings = iter([100.0, 100.25])
-    monkeypatch.setattr(virtual_loop, "perf_counter", lambda: next(readings))
+    monkeypatch.setattr(event_loop, "perf_counter", lambda: next(readings))
 
     async def main():
         await asyncio.to_thread(len, "word")
@@ -864,7 +864,7 @@ def test_to_thread_takes_the_measured_time_by_default(monkeypatch):
 
 
 def test_the_real_clock_is_what_measures_a_function():
-    assert virtual_loop.perf_counter is REAL_CLOCKS["perf_counter"]
+    assert event_loop.perf_counter is REAL_CLOCKS["perf_counter"]
 
     async def main():
         await asyncio.get_running_loop().run_in_executor(None, sum, range(1000))

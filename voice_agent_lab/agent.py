@@ -22,10 +22,11 @@ import numpy as np
 from voice_agent_lab import dialogue
 from voice_agent_lab.asr import Recogniser, StreamingASR
 from voice_agent_lab.audio import AudioInputStream
+from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.conversation import Judged, Say
 from voice_agent_lab.distributions import StageLatencies
 from voice_agent_lab.interruption import Interruption
-from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics, check_seconds
+from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.llm import LanguageModel, StreamingLLM
 from voice_agent_lab.playback import Playback
 from voice_agent_lab.recording import Recording

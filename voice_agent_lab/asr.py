@@ -14,8 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
+from voice_agent_lab.checks import check_rate, check_seconds
 from voice_agent_lab.distributions import Distribution, drawn
-from voice_agent_lab.latency import check_rate, check_seconds
 from voice_agent_lab.speech import SpokenWord, spoken_words
 
 

@@ -18,7 +18,7 @@ from math import ceil, isnan
 
 import numpy as np
 
-from voice_agent_lab.latency import check_rate, check_seconds
+from voice_agent_lab.checks import check_rate, check_seconds
 from voice_agent_lab.speech import BREAK, CHARS_PER_SECOND, speech_bounds, speech_like, spoken_words
 from voice_agent_lab.streams import sleep_until
 from voice_agent_lab.timeline import record

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.speech import spoken_words
 from voice_agent_lab.states import AgentState
 

@@ -15,7 +15,8 @@ from typing import Protocol
 
 import numpy as np
 
-from voice_agent_lab.latency import LatencyBudgets, check_seconds
+from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.latency import LatencyBudgets
 
 
 class Distribution(Protocol):

@@ -19,11 +19,10 @@ seconds, after ``d * ceil(seconds / d)``, and after one frame at the earliest.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from numbers import Real
 
 import numpy as np
 
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.checks import check_order, check_seconds, check_share
 
 
 class Policy:
@@ -170,7 +169,7 @@ class LearnedDetector(Policy):
     def __post_init__(self) -> None:
         check_share("detection_rate", self.detection_rate)
         check_share("false_alarm_rate", self.false_alarm_rate)
-        _check_order("delay", self.delay, "timeout", self.timeout)
+        check_order("delay", self.delay, "timeout", self.timeout)
         self.delay, self.timeout = round(float(self.delay), 9), round(float(self.timeout), 9)
         self.rng = self.rng or np.random.default_rng(0)
 
@@ -215,7 +214,7 @@ class MinMaxDelay(LearnedDetector):
         **options: object,
     ) -> None:
         check_seconds("vad_silence", vad_silence)
-        _check_order("min_delay", min_delay, "max_delay", max_delay)
+        check_order("min_delay", min_delay, "max_delay", max_delay)
         super().__init__(detection_rate, max(vad_silence, min_delay), max(vad_silence, max_delay), **options)
 
 
@@ -250,7 +249,7 @@ class SmartTurnOrTimeout(LearnedDetector):
         **options: object,
     ) -> None:
         check_seconds("vad_stop", vad_stop)
-        _check_order("compute", compute, "incomplete_timeout", incomplete_timeout)
+        check_order("compute", compute, "incomplete_timeout", incomplete_timeout)
         super().__init__(detection_rate, vad_stop + compute, vad_stop + incomplete_timeout, **options)
 
 
@@ -294,17 +293,3 @@ class TranscriptArrival:
         """Forget the transcript, the silence and the speech so far."""
         self.policy.reset()
         self._understood, self._waited = False, 0.0
-
-
-def check_share(name: str, value: float) -> float:
-    """Return `value` if it is a number between 0 and 1, else raise TypeError or ValueError."""
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; it must be a number between 0 and 1")
-    if not 0 <= value <= 1:
-        raise ValueError(f"{name} is {value!r}; it must be between 0 and 1")
-    return value
-
-
-def _check_order(shorter: str, short: float, longer: str, long: float) -> None:
-    if check_seconds(longer, long) < check_seconds(shorter, short):
-        raise ValueError(f"{longer} is {long!r}, less than the {shorter} of {short!r}; make it longer")

@@ -1,8 +1,9 @@
 """What every asyncio event loop owes its users, apart from running and from time.
 
-It makes tasks and remembers them, closes async generators that were left unfinished, and hands on
-the errors that nobody awaits. `virtual_loop` adds the clock. What needs the outside world (sockets,
-subprocesses, signals) raises `NotImplementedError`, because it does not follow a virtual clock.
+It makes tasks and remembers them, closes async generators that were left unfinished, calls functions
+that would run in a thread, and hands on the errors that nobody awaits. `virtual_loop` adds the clock.
+What needs the outside world (sockets, subprocesses, signals) raises `NotImplementedError`, because it
+does not follow a virtual clock.
 """
 
 from __future__ import annotations
@@ -12,20 +13,32 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from itertools import count
-from typing import Any, NoReturn
+from time import perf_counter  # bound here, so that `bind_time` cannot replace it
+from typing import Any, NoReturn, TypeVar
 from weakref import WeakKeyDictionary
+
+from voice_agent_lab.asyncio_internals import running_loop
+
+T = TypeVar("T")
 
 
 class LoopWithoutClock(asyncio.AbstractEventLoop):
-    """An event loop's tasks, async generators and errors; its subclass runs them."""
+    """An event loop's tasks, async generators, worker functions and errors; its subclass runs them.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    worker_cost : float or None
+        As for `simulate`.
+    """
+
+    def __init__(self, worker_cost: float | None) -> None:
         # asyncio keeps tasks and generators in sets, whose order differs from run to run; these
         # keep the order of creation, in which they are reported and ended.
         self._births = count()
         self._tasks: WeakKeyDictionary[asyncio.Task, int] = WeakKeyDictionary()
         self._asyncgens: WeakKeyDictionary[AsyncGenerator, None] = WeakKeyDictionary()
         self._running = self._closed = self._debug = False
+        self._worker_cost = worker_cost
         self._task_factory: Callable[..., asyncio.Future] | None = None
         self._exception_handler: Callable[..., object] | None = None
 
@@ -101,6 +114,37 @@ class LoopWithoutClock(asyncio.AbstractEventLoop):
             if isinstance(error, Exception):
                 self._report("exception in an async generator that was closed", error, asyncgen=generator)
 
+    # --- functions that would run in a thread ---------------------------------------------
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        """Call ``func(*args)`` here and now, and deliver its outcome when its cost has passed.
+
+        Whatever else is due before that goes first, as it would with a real thread. The
+        executor is not used. A function that itself waits for the loop would wait for ever.
+        """
+        self._check_open()
+        future, result, error = self.create_future(), None, None
+        began = perf_counter()
+        try:
+            with running_loop(None):  # as in a thread, where no loop runs
+                result = func(*args)
+        except StopIteration as stop:  # which a future cannot carry
+            error = RuntimeError("func raised StopIteration")
+            error.__cause__ = stop
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as raised:
+            error = raised
+        cost = perf_counter() - began if self._worker_cost is None else self._worker_cost
+        self.call_later(cost, _settle, future, result, error)
+        return future
+
+    def set_default_executor(self, executor: Any) -> None:
+        """Accept an executor, which will not be used."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 (asyncio's)
+        """Do nothing, since there are no threads to join."""
+
     # --- errors nobody awaits -------------------------------------------------------------
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -137,6 +181,11 @@ class LoopWithoutClock(asyncio.AbstractEventLoop):
     def set_debug(self, enabled: bool) -> None:
         """Set whether asyncio records where futures and tasks were created."""
         self._debug = enabled
+
+
+def _settle(future: asyncio.Future, result: Any, error: BaseException | None) -> None:
+    if not future.done():  # it may have been cancelled meanwhile
+        future.set_result(result) if error is None else future.set_exception(error)
 
 
 def _needs_the_outside_world(name: str) -> Callable[..., NoReturn]:

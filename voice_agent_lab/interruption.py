@@ -13,8 +13,8 @@ from enum import Enum
 import numpy as np
 
 from voice_agent_lab.asr import Recogniser
+from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.conversation import Judged
-from voice_agent_lab.latency import check_seconds
 from voice_agent_lab.streams import guard
 
 GAP = 0.2

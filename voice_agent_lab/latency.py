@@ -17,10 +17,11 @@ article that this project takes apart.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from math import inf, isfinite, isnan, nan
-from numbers import Real
+from math import inf, isnan, nan
 
 import pandas as pd
+
+from voice_agent_lab.checks import check_seconds
 
 
 def interval(start: float, end: float, name: str = "interval") -> float:
@@ -283,27 +284,3 @@ class BudgetReport(_Shown):
         if verdict.status != "missed":
             return verdict.status
         return f"missed by {format_seconds(verdict.over)} ({verdict.missed} of {len(verdict.items)})"
-
-
-def check_seconds(name: str, value: float, unit: str = "seconds") -> float:
-    """Return `value` if it can be a length of time.
-
-    Raises
-    ------
-    TypeError
-        If it is not a number.
-    ValueError
-        If it is negative or not finite.
-    """
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; it must be a number of {unit}")
-    if not (isfinite(value) and value >= 0):
-        raise ValueError(f"{name} is {value!r}; it must be a finite number of {unit}, 0 or more")
-    return value
-
-
-def check_rate(name: str, value: float) -> float:
-    """Return `value` if it can be a sample rate in Hz, else raise ValueError."""
-    if not (isinstance(value, Real) and isfinite(value) and value > 0):
-        raise ValueError(f"{name} is {value!r}; it must be a positive number of Hz, such as 16000")
-    return value

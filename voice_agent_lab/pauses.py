@@ -24,8 +24,8 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from voice_agent_lab.endpointing import Policy, check_share
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.checks import check_seconds, check_share
+from voice_agent_lab.endpointing import Policy
 
 
 @dataclass(frozen=True)

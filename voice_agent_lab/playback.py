@@ -12,7 +12,7 @@ from math import isnan, nan
 
 import numpy as np
 
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.speech import speech_bounds
 from voice_agent_lab.streams import sleep_until
 from voice_agent_lab.timeline import record

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.timeline import record
 
 

@@ -14,7 +14,7 @@ from math import nan
 
 import numpy as np
 
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.checks import check_seconds
 
 CHARS_PER_SECOND = 150 * 5 / 60
 """The user's speaking rate: 150 words a minute of 5 characters each, the article's figures."""

@@ -13,8 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
+from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.distributions import Distribution, drawn
-from voice_agent_lab.latency import check_seconds
 from voice_agent_lab.speech import speech_like
 
 # A piece of each unit: up to the white space after a word, or after one that ends a clause or sentence.

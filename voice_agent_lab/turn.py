@@ -17,6 +17,7 @@ from math import inf, isnan, nan
 
 import pandas as pd
 
+from voice_agent_lab.heard import words_heard
 from voice_agent_lab.latency import LatencyMetrics, _Shown, format_seconds, interval
 from voice_agent_lab.timeline import Event, EventLog
 
@@ -67,10 +68,6 @@ _PARTS = (
 )
 
 
-_SLOW = 10  # characters a second
-_HALF_SAMPLE = 0.5 / 8000  # seconds, at the lowest rate in use: rounding to samples is no difference
-
-
 @dataclass(repr=False)
 class Turn(_Shown):
     """One turn of a conversation, read off its event log.
@@ -109,30 +106,8 @@ class Turn(_Shown):
 
     @property
     def heard(self) -> str:
-        """The words of the reply that were heard to their end, by the position of playback.
-
-        A word's place in its piece of text is taken to be its place in the sound. Of a piece whose
-        synthesis was cut short the length is not known; it is taken to be spoken slowly, at 10
-        characters a second, so that a word that was not heard is never counted.
-        """
-        log = self.counted
-        left = sum(e.detail["seconds"] for e in log.all("playback", "chunk"))
-        left -= sum(
-            e.detail["unheard"] for e in log if e.name in ("paused", "stopped") and e.stage == "playback"
-        )
-        pieces, heard = [e.detail["text"].strip() for e in log.all("tts", "piece")], []
-        chunks = _by_piece(log.all("tts", "chunk"))
-        finished, complete = not isnan(log.first("tts", "complete")), len(log.all("tts", "piece_complete"))
-        for number, (piece, sound) in enumerate(zip(pieces, chunks, strict=False)):
-            made = sum(e.detail["seconds"] for e in sound)
-            onset = sound[0].detail.get("onset", 0.0)
-            whole = finished or number < complete
-            length = made if whole else max(made, onset + len(piece) / _SLOW)
-            heard += _words_until(piece, left - onset, length - onset)
-            if left < made - _HALF_SAMPLE or not whole:
-                break
-            left -= made
-        return " ".join(heard)
+        """The words of the reply that were heard to their end, by the position of playback."""
+        return words_heard(self.counted)
 
     @property
     def barge_in_to_silence(self) -> float:
@@ -257,27 +232,6 @@ class Turn(_Shown):
         rows = [(part.name, part.owner, format_seconds(part.seconds)) for part in self.parts]
         rows.append(("voice-to-voice", "", format_seconds(self.metrics.voice_to_voice)))
         return pd.DataFrame(rows, columns=["part", "owner", "seconds"]).set_index("part")
-
-
-def _by_piece(chunks: Sequence[Event]) -> list[list[Event]]:
-    """Return the chunks of each piece of text."""
-    pieces: list[list[Event]] = []
-    for chunk in chunks:
-        if chunk.detail["first_of_piece"]:
-            pieces.append([])
-        pieces[-1].append(chunk)
-    return pieces
-
-
-def _words_until(text: str, seconds: float, length: float) -> list[str]:
-    """Return the words of a text, spoken evenly in `length` seconds, that end within the first `seconds`."""
-    words, end = [], 0
-    for word in text.split():
-        end = text.index(word, end) + len(word)
-        if end / len(text) * length > seconds + _HALF_SAMPLE:
-            break
-        words.append(word)
-    return words
 
 
 def _nan_last(value: float) -> float:

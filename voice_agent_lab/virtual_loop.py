@@ -21,7 +21,6 @@ from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from numbers import Real
-from time import perf_counter  # bound here, so that `bind_time` cannot replace it
 from typing import Any, NoReturn, TypeVar
 
 from voice_agent_lab.asyncio_internals import END_SLEEP, running_loop, whereabouts
@@ -53,13 +52,11 @@ class VirtualTimeLoop(LoopWithoutClock):
     def __init__(
         self, *, start: float = 0.0, max_virtual_time: float | None = None, worker_cost: float | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(None if worker_cost is None else _nanoseconds("worker_cost", worker_cost) / 1e9)
         self._now = _nanoseconds("start", start)
-        self._allowance, self._worker_cost = math.inf, None
+        self._allowance = math.inf
         if max_virtual_time is not None:
             self._allowance = _nanoseconds("max_virtual_time", max_virtual_time)
-        if worker_cost is not None:
-            self._worker_cost = _nanoseconds("worker_cost", worker_cost) / 1e9
         self._limit = self._now + self._allowance
         self._ready: deque[_Handle] = deque()  # what to run at the present instant, in order
         self._instants: list[int] = []  # the later instants at which something is due: a heap
@@ -237,37 +234,6 @@ class VirtualTimeLoop(LoopWithoutClock):
                 if not task.cancelled() and (error := task.exception()) is not None:
                     self._report("exception in a task that was cancelled at the end", error, task=task)
 
-    # --- functions that would run in a thread ---------------------------------------------
-
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """Call ``func(*args)`` here and now, and deliver its outcome when its cost has passed.
-
-        Whatever else is due before that goes first, as it would with a real thread. The
-        executor is not used. A function that itself waits for the loop would wait for ever.
-        """
-        self._check_open()
-        future, result, error = self.create_future(), None, None
-        began = perf_counter()
-        try:
-            with running_loop(None):  # as in a thread, where no loop runs
-                result = func(*args)
-        except StopIteration as stop:  # which a future cannot carry
-            error = RuntimeError("func raised StopIteration")
-            error.__cause__ = stop
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as raised:
-            error = raised
-        cost = perf_counter() - began if self._worker_cost is None else self._worker_cost
-        self.call_later(cost, _settle, future, result, error)
-        return future
-
-    def set_default_executor(self, executor: Any) -> None:
-        """Accept an executor, which will not be used."""
-
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 (asyncio's)
-        """Do nothing, since there are no threads to join."""
-
 
 class _Handle:
     """A callback that is due, and its arguments; None once it is cancelled."""
@@ -309,11 +275,6 @@ class _Stop(BaseException):
 
 def _raise_stop() -> NoReturn:
     raise _Stop
-
-
-def _settle(future: asyncio.Future, result: Any, error: BaseException | None) -> None:
-    if not future.done():  # it may have been cancelled meanwhile
-        future.set_result(result) if error is None else future.set_exception(error)
 
 
 def _nanoseconds(name: str, seconds: float) -> int:

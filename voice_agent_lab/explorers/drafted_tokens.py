@@ -10,7 +10,7 @@ that of one pass of the large one.
 import numpy as np
 from matplotlib.figure import Figure
 
-from voice_agent_lab.latency import check_seconds
+from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.plots import STAGE_COLOURS, drawn_in_style, new_figure
 
 

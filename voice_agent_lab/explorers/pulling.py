@@ -13,8 +13,8 @@ from math import ceil
 import pandas as pd
 from matplotlib.figure import Figure
 
+from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.explorers.sound_in_frames import write_near
-from voice_agent_lab.latency import check_seconds
 from voice_agent_lab.plots import STAGE_COLOURS, drawn_in_style, length, new_figure
 from voice_agent_lab.turn import Turn
 

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from voice_agent_lab.latency import check_seconds, interval
+from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.latency import interval
 from voice_agent_lab.plots.drawing import (
     DPI,
     SMALL,

@@ -1,0 +1,47 @@
+"""What arguments must be: lengths of time, sample rates, shares.
+
+Each function takes an argument's name and value, and raises an error unless the value will do; its one
+sentence names both and says what would.
+"""
+
+from math import isfinite
+from numbers import Real
+
+
+def check_seconds(name: str, value: float, unit: str = "seconds") -> float:
+    """Return `value` if it can be a length of time.
+
+    Raises
+    ------
+    TypeError
+        If it is not a number.
+    ValueError
+        If it is negative or not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r}; it must be a number of {unit}")
+    if not (isfinite(value) and value >= 0):
+        raise ValueError(f"{name} is {value!r}; it must be a finite number of {unit}, 0 or more")
+    return value
+
+
+def check_order(shorter: str, short: float, longer: str, long: float) -> None:
+    """Raise ValueError if a length of time that must be the longer of two is shorter than the other."""
+    if check_seconds(longer, long) < check_seconds(shorter, short):
+        raise ValueError(f"{longer} is {long!r}, less than the {shorter} of {short!r}; make it longer")
+
+
+def check_rate(name: str, value: float) -> float:
+    """Return `value` if it can be a sample rate in Hz, else raise ValueError."""
+    if not (isinstance(value, Real) and isfinite(value) and value > 0):
+        raise ValueError(f"{name} is {value!r}; it must be a positive number of Hz, such as 16000")
+    return value
+
+
+def check_share(name: str, value: float) -> float:
+    """Return `value` if it is a number between 0 and 1, else raise TypeError or ValueError."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} is {value!r}; it must be a number between 0 and 1")
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is {value!r}; it must be between 0 and 1")
+    return value

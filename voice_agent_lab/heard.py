@@ -1,0 +1,58 @@
+"""What of a reply the user has heard, when it was cut off: the words before the position of playback.
+
+An agent that is interrupted must remember what it said, not what it was about to say: the rest was
+never heard. The event log tells how much sound was played, and which sound was made of which piece
+of text; inside a piece, a word's place in the text is taken to be its place in the sound.
+"""
+
+from collections.abc import Sequence
+from math import isnan
+
+from voice_agent_lab.timeline import Event, EventLog
+
+_SLOW = 10  # characters a second
+_HALF_SAMPLE = 0.5 / 8000  # seconds, at the lowest rate in use: rounding to samples is no difference
+
+
+def words_heard(log: EventLog) -> str:
+    """Return the words of a turn's reply that were heard to their end.
+
+    Of a piece whose synthesis was cut short the length is not known; it is taken to be spoken slowly,
+    at 10 characters a second, so that a word that was not heard is never counted.
+    """
+    left = sum(e.detail["seconds"] for e in log.all("playback", "chunk"))
+    left -= sum(e.detail["unheard"] for e in log if e.name in ("paused", "stopped") and e.stage == "playback")
+    pieces, heard = [e.detail["text"].strip() for e in log.all("tts", "piece")], []
+    chunks = _by_piece(log.all("tts", "chunk"))
+    finished, complete = not isnan(log.first("tts", "complete")), len(log.all("tts", "piece_complete"))
+    for number, (piece, sound) in enumerate(zip(pieces, chunks, strict=False)):
+        made = sum(e.detail["seconds"] for e in sound)
+        onset = sound[0].detail.get("onset", 0.0)
+        whole = finished or number < complete
+        length = made if whole else max(made, onset + len(piece) / _SLOW)
+        heard += _words_until(piece, left - onset, length - onset)
+        if left < made - _HALF_SAMPLE or not whole:
+            break
+        left -= made
+    return " ".join(heard)
+
+
+def _by_piece(chunks: Sequence[Event]) -> list[list[Event]]:
+    """Return the chunks of each piece of text."""
+    pieces: list[list[Event]] = []
+    for chunk in chunks:
+        if chunk.detail["first_of_piece"]:
+            pieces.append([])
+        pieces[-1].append(chunk)
+    return pieces
+
+
+def _words_until(text: str, seconds: float, length: float) -> list[str]:
+    """Return the words of a text, spoken evenly in `length` seconds, that end within the first `seconds`."""
+    words, end = [], 0
+    for word in text.split():
+        end = text.index(word, end) + len(word)
+        if end / len(text) * length > seconds + _HALF_SAMPLE:
+            break
+        words.append(word)
+    return words
