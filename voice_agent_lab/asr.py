@@ -37,7 +37,7 @@ class StreamingASR:
     processing : Distribution or float
         Seconds of compute for one frame.
     finalization : Distribution or float
-        Seconds from the end of the audio to the final transcript.
+        Seconds from the last frame's recognition to the final transcript.
     revision_rate : float
         The chance that a word first appears wrong, as its first half, and is revised later.
     revision_lag : float
