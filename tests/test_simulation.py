@@ -104,7 +104,7 @@ def test_equal_sleeps_wake_in_the_order_in_which_they_began(log):
     assert log == [(1.0, number) for number in range(20)]
 
 
-def test_sleeps_and_callbacks_of_one_instant_take_turns(log):
+def test_callbacks_go_before_the_tasks_that_wake_at_their_instant(log):
     async def sleeper(name):
         await asyncio.sleep(1.0)
         log(name)
@@ -120,7 +120,26 @@ def test_sleeps_and_callbacks_of_one_instant_take_turns(log):
         await asyncio.gather(*sleepers, last, return_exceptions=True)
 
     simulate(main())
-    assert log == [(1.0, "first sleep"), (1.0, "callback"), (1.0, "last sleep")]
+    assert log == [(1.0, "callback"), (1.0, "first sleep"), (1.0, "last sleep")]
+
+
+@pytest.mark.parametrize("bystander", [False, True])
+def test_a_timer_of_somebody_else_changes_no_order(log, bystander):
+    async def sleeper():
+        await asyncio.sleep(1.0)
+        log("sleep")
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        if bystander:
+            loop.call_later(1.0, int)
+        task = asyncio.create_task(sleeper())
+        await asyncio.sleep(0)
+        loop.call_later(1.0, log, "callback")
+        await task
+
+    simulate(main())
+    assert log == [(1.0, "callback"), (1.0, "sleep")]
 
 
 def test_what_was_scheduled_first_for_an_instant_runs_first(log):

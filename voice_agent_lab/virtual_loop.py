@@ -6,9 +6,10 @@ of waiting it moves its clock. Tasks, queues, timeouts and async generators rema
 what a loop does for them, whatever its clock, is in `event_loop`.
 
 **Conventions.** Callers see seconds as `float`, as in asyncio. Inside, the clock counts integer
-nanoseconds, so that 3 x 0.1 s *is* 0.3 s and two things due at the same time tie. Whatever is due
-at one instant runs first in, first out. The clock moves only when nothing is left to do at the
-present instant, and never backwards. Seconds as `float` tell nanoseconds apart for 26 days.
+nanoseconds, so that 3 x 0.1 s *is* 0.3 s and two things due at the same time tie. What is due at
+one instant happens first in, first out; the tasks that it wakes go on after all of it, as in asyncio.
+The clock moves only when nothing is left to do at the present instant, and never backwards. Seconds as
+`float` tell nanoseconds apart for 26 days.
 """
 
 from __future__ import annotations
@@ -170,19 +171,18 @@ class VirtualTimeLoop(LoopWithoutClock):
                     due = iter(take_due(when))
                     for entry in due:
                         if type(entry) is not _Handle:
-                            if not entry.done():
+                            if not entry.done():  # if all is cancelled, the clock need not stop here
+                                self._now = when
                                 entry.set_result(None)  # which makes its task ready
                         elif entry._call is not None:
-                            ready.append(entry)
-                            ready.extend(map(_handle_of, due))  # the callback may yet cancel them
+                            self._now = when  # all callbacks go before tasks that wake, as in asyncio
+                            ready.extendleft(reversed([entry, *map(_handle_of, due)]))
                             break
-                    if ready:  # else all of it was cancelled, and the clock need not stop there
-                        self._now = when
         except _Stop:
             pass
         finally:
-            sys.set_asyncgen_hooks(*hooks)
             self._running = False
+            sys.set_asyncgen_hooks(*hooks)
             if self._stop_request is not None:
                 self._stop_request.cancel()  # or an interrupted loop would stop when run again
                 self._stop_request = None
