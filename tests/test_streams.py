@@ -132,7 +132,7 @@ def test_cancelling_the_reader_leaves_no_task_and_closes_the_source():
 def test_streams_ahead_of_each_other_close_from_the_last_to_the_first():
     async def nested():
         source = Source(100)
-        stream = run_ahead(guard("b", run_ahead(guard("a", source.stream()))))
+        stream = run_ahead(guard("b", run_ahead, guard("a", source.stream)))
         await anext(stream)
         await stream.aclose()
         return source.closed, len(asyncio.all_tasks())
@@ -181,7 +181,7 @@ def guarded(error):
             yield 2 * item
 
     async def turn():
-        stream = guard("tts", doubled(guard("llm", doubled(guard("asr", source.stream())))))
+        stream = guard("tts", doubled, guard("llm", doubled, guard("asr", source.stream)))
         got = []
         with log.recording():
             try:
@@ -216,7 +216,7 @@ def test_guard_closes_its_stream_when_it_is_closed_and_calls_that_no_failure():
     async def closes():
         source, log = Source(5), EventLog()
         with log.recording():
-            stream = guard("asr", source.stream())
+            stream = guard("asr", source.stream)
             await anext(stream)
             await stream.aclose()
         return source.closed, list(log)
@@ -229,7 +229,7 @@ def test_guard_leaves_a_cancellation_alone():
         source, log = Source(5), EventLog()
         with log.recording(), pytest.raises(TimeoutError):
             async with asyncio.timeout(1.5):
-                await read(guard("asr", source.stream()))
+                await read(guard("asr", source.stream))
         return source.closed, list(log)
 
     assert simulate(cancelled()) == (True, [])

@@ -22,7 +22,7 @@ import numpy as np
 from voice_agent_lab import dialogue
 from voice_agent_lab.asr import Recogniser, StreamingASR
 from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.checks import check_component, check_kind, check_seconds
 from voice_agent_lab.conversation import Judged, Say
 from voice_agent_lab.distributions import StageLatencies
 from voice_agent_lab.interruption import Interruption
@@ -32,7 +32,7 @@ from voice_agent_lab.playback import Playback
 from voice_agent_lab.recording import Recording
 from voice_agent_lab.speculation import Eager, Speculation
 from voice_agent_lab.states import LEGAL, AgentState
-from voice_agent_lab.streams import StageError, guard, run_ahead
+from voice_agent_lab.streams import StageError, guard, named, run_ahead
 from voice_agent_lab.taps import all_first, generated, opened, processed, synthesised
 from voice_agent_lab.timeline import EventLog, record
 from voice_agent_lab.tts import StreamingTTS, Synthesiser, aggregate, check_unit
@@ -78,6 +78,8 @@ class StreamingVoiceAgent:
 
     Raises
     ------
+    TypeError
+        If an argument is not what its stage needs.
     ValueError
         If `overlap` or `aggregation` is unknown, `eager` is given to an agent that is not, or the
         microphone's and recogniser's sample rates differ.
@@ -108,23 +110,28 @@ class StreamingVoiceAgent:
             raise ValueError(
                 f"eager is given, but overlap is {overlap!r} and does not bet: use overlap='eager'"
             )
-        self.budgets = latency_budgets or LatencyBudgets()
-        took = latencies or StageLatencies.exactly(self.budgets)
+        self.budgets = check_kind("latency_budgets", latency_budgets or LatencyBudgets(), LatencyBudgets)
+        took = check_kind("latencies", latencies or StageLatencies.exactly(self.budgets), StageLatencies)
         asr_rng, llm_rng, tts_rng = np.random.default_rng(seed).spawn(3)
         self.overlap = overlap
         self.aggregation = check_unit(aggregation)
-        self.audio = audio or AudioInputStream()
-        self.vad = vad or EnergyVAD()
-        self.endpointing = endpointing or SilenceTimeout()
-        self.asr = asr or StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng)
-        self.llm = llm or StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng)
-        self.tts = tts or StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng)
-        self.playback = playback or Playback()
+        asr = asr or StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng)
+        llm = llm or StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng)
+        tts = tts or StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng)
+        self.audio = check_component("audio", audio or AudioInputStream(), "stream_audio")
+        self.vad = check_component("vad", vad or EnergyVAD(), "hears_speech", "reset")
+        self.endpointing = check_component(
+            "endpointing", endpointing or SilenceTimeout(), "finished", "reset"
+        )
+        self.asr = check_component("asr", asr, "transcribe_stream")
+        self.llm = check_component("llm", llm, "generate_response")
+        self.tts = check_component("tts", tts, "synthesize_stream")
+        self.playback = check_component("playback", playback or Playback(), "play")
         policy = getattr(self.endpointing, "policy", self.endpointing)
         if getattr(policy, "more_to_come", self) is None:
             policy.more_to_come = self.audio.is_talking  # a simulated detector knows the truth
-        self.eager = eager or Eager()
-        self.interruption = interruption or Interruption()
+        self.eager = check_kind("eager", eager or Eager(), Eager)
+        self.interruption = check_kind("interruption", interruption or Interruption(), Interruption)
         self.max_listening = check_seconds("max_listening", max_listening)
         asr_rate = getattr(self.asr, "sample_rate", self.audio.sample_rate)
         if asr_rate != self.audio.sample_rate:
@@ -172,8 +179,8 @@ class StreamingVoiceAgent:
         turn = Turn(EventLog(asyncio.get_running_loop().time()))
         with turn.log.recording(), self._kept(turn):
             record("user", "input", text=user_input)
-            microphone = guard("microphone", self.audio.stream_audio(user_input))
-            async with aclosing(guard("endpointing", self._judged(microphone))) as frames:
+            microphone = guard("microphone", self.audio.stream_audio, user_input)
+            async with aclosing(guard("endpointing", self._judged, microphone)) as frames:
                 transcript, begun = await self._hear(frames, user_input)
             if transcript:
                 self._become(AgentState.THINKING)
@@ -249,16 +256,20 @@ class StreamingVoiceAgent:
         async with AsyncExitStack() as streams:
             if bets:
                 streams.push_async_callback(bets.aclose)
-            audio = await opened(streams, self._pushed(self._until_end_of_turn(frames, bets)))
+            judged = guard("endpointing", self._until_end_of_turn, frames, bets)
+            audio = await opened(streams, self._pushed(judged))
             audio = await opened(streams, processed(audio))
-            hypotheses = await opened(streams, guard("asr", self.asr.transcribe_stream(audio, said)))
+            hypotheses = await opened(streams, guard("asr", self.asr.transcribe_stream, audio, said))
             record("asr", "started")
             async for text, final in hypotheses:
                 record("asr", "complete" if final else "partial", text=text)
                 if final:
+                    if text and self.state is AgentState.LISTENING:  # no frame was taken for speech
+                        self._become(AgentState.PROCESSING_SPEECH)
                     return text, bets and bets.settle(text)
                 if hasattr(self.endpointing, "understood"):
-                    self.endpointing.understood(text)
+                    with named("endpointing"):
+                        self.endpointing.understood(text)
                 if bets:
                     bets.understood(text)
         raise StageError("asr", RuntimeError("it ended without a final transcript"))
@@ -299,7 +310,7 @@ class StreamingVoiceAgent:
                         self._voiced(begun or self._overlapped(generated(self.llm, transcript)))
                     )
                 chunks = await opened(streams, begun)
-                sounds = guard("playback", self.playback.play(chunks, self.tts.sample_rate))
+                sounds = guard("playback", self.playback.play, chunks, self.tts.sample_rate)
                 async for _ in await opened(streams, sounds):
                     if self.state is AgentState.THINKING:
                         self._become(AgentState.SPEAKING)

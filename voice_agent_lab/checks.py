@@ -1,4 +1,4 @@
-"""What arguments must be: lengths of time, sample rates, shares.
+"""What arguments must be: lengths of time, sample rates, shares, objects with certain methods.
 
 Each function takes an argument's name and value, and raises an error unless the value will do; its one
 sentence names both and says what would.
@@ -6,6 +6,10 @@ sentence names both and says what would.
 
 from math import isfinite
 from numbers import Real
+from typing import TypeVar
+
+Kind = TypeVar("Kind")
+Component = TypeVar("Component")
 
 
 def check_seconds(name: str, value: float, unit: str = "seconds") -> float:
@@ -44,4 +48,23 @@ def check_share(name: str, value: float) -> float:
         raise TypeError(f"{name} is {value!r}; it must be a number between 0 and 1")
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is {value!r}; it must be between 0 and 1")
+    return value
+
+
+def check_kind(name: str, value: Kind, kind: type[Kind]) -> Kind:
+    """Return `value` if it is an instance of `kind`, else raise TypeError."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is {value!r}; it must be a {kind.__name__}")
+    return value
+
+
+def check_component(name: str, value: Component, *methods: str) -> Component:
+    """Return `value` if it has all the methods that its stage calls, else raise TypeError."""
+    missing = [method for method in methods if not callable(getattr(value, method, None))]
+    if isinstance(value, type):
+        raise TypeError(
+            f"{name} is the class {value.__name__}; give an instance of it, such as {value.__name__}()"
+        )
+    if missing:
+        raise TypeError(f"{name} is {value!r}, which has no {missing[0]}(); it needs {' and '.join(methods)}")
     return value

@@ -26,8 +26,8 @@ async def converse(agent: Agent, script: Sequence[Say]) -> list[Turn]:
     agent._must_be_free()
     first, log = len(agent.turns), EventLog(asyncio.get_running_loop().time())
     with log.recording():
-        microphone = guard("microphone", agent.audio.frames())
-        ears = Ears(guard("endpointing", agent._judged(microphone)))
+        microphone = guard("microphone", agent.audio.frames)
+        ears = Ears(guard("endpointing", agent._judged, microphone))
         user = asyncio.create_task(play(script, agent), name="user")
         heard: list[Judged] = []
         try:

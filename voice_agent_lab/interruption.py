@@ -134,7 +134,7 @@ class WordCount:
 
     async def _recognise(self, said: str) -> None:
         audio = self._queued()
-        async with aclosing(audio), aclosing(guard("asr", self._asr.transcribe_stream(audio, said))) as texts:
+        async with aclosing(audio), aclosing(guard("asr", self._asr.transcribe_stream, audio, said)) as texts:
             async for text, _ in texts:
                 self._words = len(text.split())
 

@@ -33,7 +33,7 @@ class LanguageModel(Protocol):
     """Anything that answers a prompt with a stream of text."""
 
     def generate_response(self, prompt: str) -> AsyncIterator[str]:
-        """Yield the reply piece by piece, spaces included."""
+        """Yield the reply piece by piece, spaces included; an empty piece counts for nothing."""
         ...
 
 

@@ -6,7 +6,8 @@ a task that keeps asking, and a queue that keeps what it got.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from voice_agent_lab.timeline import record
@@ -75,20 +76,34 @@ async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncIterato
             await stream.aclose()
 
 
-async def guard(stage: str, stream: AsyncIterator[Item]) -> AsyncIterator[Item]:
-    """Yield the items of `stream`; if it fails, record that and raise `StageError` with the stage's name.
+@contextmanager
+def named(stage: str) -> Iterator[None]:
+    """Record any failure of what is done here, and raise `StageError` with the stage's name.
 
-    An error that already names a stage further up the stream passes unchanged. The stream is closed
-    at the end, if it can be.
+    An error that already names a stage further up the stream passes unchanged.
     """
     try:
-        async for item in stream:
-            yield item
+        yield
     except StageError:
         raise
     except Exception as error:
         record(stage, "failed", error=f"{type(error).__name__}: {error}")
         raise StageError(stage, error) from error
+
+
+async def guard(
+    stage: str, begin: Callable[..., AsyncIterator[Item]], *arguments: object
+) -> AsyncIterator[Item]:
+    """Yield the items of the stream ``begin(*arguments)``; a failure of either is the stage's: see `named`.
+
+    The stream is closed at the end, if it can be.
+    """
+    stream = None
+    try:
+        with named(stage):
+            stream = begin(*arguments)
+            async for item in stream:
+                yield item
     finally:
         if hasattr(stream, "aclose"):
             await stream.aclose()

@@ -12,9 +12,10 @@ from contextlib import AsyncExitStack, aclosing
 
 import numpy as np
 
+from voice_agent_lab.checks import check_kind
 from voice_agent_lab.llm import LanguageModel
 from voice_agent_lab.speech import speech_bounds
-from voice_agent_lab.streams import guard
+from voice_agent_lab.streams import guard, named
 from voice_agent_lab.timeline import record
 from voice_agent_lab.tts import Synthesiser
 
@@ -33,8 +34,12 @@ async def generated(llm: LanguageModel, transcript: str, **attempt: int) -> Asyn
     loop = asyncio.get_running_loop()
     record("llm", "started", **attempt)
     asked = loop.time()
-    async with aclosing(guard("llm", llm.generate_response(transcript))) as tokens:
+    async with aclosing(guard("llm", llm.generate_response, transcript)) as tokens:
         async for token in tokens:
+            with named("llm"):
+                check_kind("a token", token, str)
+            if not token:  # as many services begin: it says nothing, and is no first token
+                continue
             record("llm", "token", text=token, took=round(loop.time() - asked, 9), **attempt)
             yield token
             asked = loop.time()
@@ -49,9 +54,11 @@ async def synthesised(
     asked, spoken, handed_over = loop.time(), 0, _HandedOver()
     async with (
         aclosing(handed_over.watch(pieces, attempt)) as watched,
-        aclosing(guard("tts", tts.synthesize_stream(watched))) as chunks,
+        aclosing(guard("tts", tts.synthesize_stream, watched)) as chunks,
     ):
         async for chunk in chunks:
+            if not len(chunk):
+                continue
             record(
                 "tts",
                 "chunk",
