@@ -265,6 +265,75 @@ def test_bad_options_are_named(options, words):
         StreamingVoiceAgent(**options)
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"latency_budgets": StageLatencies()}, "latency_budgets is .* must be of type LatencyBudgets"),
+        ({"latencies": {"llm_first_token": 1}}, "latencies is .* must be of type StageLatencies"),
+        ({"aggregation": []}, "aggregation is"),
+        ({"audio": object()}, r"audio is .* has no stream_audio\(\)"),
+        ({"vad": Deaf()}, r"vad is .* has no hears_speech\(\); it needs hears_speech and reset"),
+        ({"endpointing": Deaf()}, r"endpointing is .* has no finished\(\)"),
+        ({"asr": EnergyVAD()}, r"asr is .* has no transcribe_stream\(\)"),
+        ({"llm": StreamingLLM}, r"llm is the class StreamingLLM; give an instance of it"),
+        ({"tts": Deaf()}, r"tts is .* has no synthesize_stream\(\)"),
+        ({"playback": Deaf()}, r"playback is .* has no play\(\)"),
+        ({"eager": 0.2, "overlap": "eager"}, "eager is 0.2; it must be of type Eager"),
+        ({"interruption": "words"}, "interruption is 'words'; it must be of type Interruption"),
+    ],
+)
+def test_what_cannot_be_a_component_is_named(options, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        StreamingVoiceAgent(**options)
+
+
+def test_what_cannot_be_said_is_named():
+    with pytest.raises(TypeError, match="user_input is 5; it must be of type str"):
+        one_turn(5)
+
+
+def test_a_transcript_of_what_no_detector_took_for_speech_is_answered():
+    class HearsNothing(EnergyVAD):
+        async def hears_speech(self, frame):
+            return False
+
+    agent = StreamingVoiceAgent(vad=HearsNothing(), max_listening=4.0)
+    simulate(agent.process_turn(PROMPT))
+    assert agent.turns[0].transcript == PROMPT
+    states = [event.detail["state"] for event in agent.turns[0].log.all("agent", "state")]
+    assert states == ["processing_speech", "thinking", "speaking", "listening"]
+
+
+class Tokens:
+    """A language model that gives each of some tokens after a second."""
+
+    def __init__(self, *tokens):
+        self.tokens = tokens
+
+    async def generate_response(self, prompt):
+        for token in self.tokens:
+            await asyncio.sleep(1)
+            yield token
+
+
+def test_an_empty_token_is_not_the_first():
+    metrics = one_turn(llm=Tokens("", "Hello ", "", "there. ")).metrics
+    assert metrics.time_to_first_token == 2.0
+
+
+def test_an_empty_chunk_is_not_the_first():
+    class Hesitant(StreamingTTS):
+        async def synthesize_stream(self, text_stream):
+            yield np.zeros(0, dtype=np.float32)
+            async for chunk in super().synthesize_stream(text_stream):
+                yield chunk
+
+    assert (
+        one_turn(tts=Hesitant()).metrics.tts_first_chunk
+        == one_turn(tts=StreamingTTS()).metrics.tts_first_chunk
+    )
+
+
 def test_an_empty_utterance_is_refused_by_the_microphone():
     with pytest.raises(StageError, match="text is empty") as caught:
         one_turn("  ")
@@ -363,6 +432,44 @@ def test_a_failing_stage_is_named_and_leaves_nothing_behind(stage, after, overla
     agent.audio, agent.vad, agent.asr = healthy.audio, healthy.vad, healthy.asr
     agent.llm, agent.tts, agent.playback = healthy.llm, healthy.tts, healthy.playback
     assert simulate(agent.process_turn(PROMPT)).voice_to_voice > 0
+
+
+class Broken:
+    """What fails in a place of its own choice."""
+
+    def __init__(self, base, method):
+        self._base = base
+        setattr(self, method, self._fail)
+
+    def __getattr__(self, name):
+        return getattr(self._base, name)
+
+    def _fail(self, *arguments):
+        raise OSError("out of order")
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+@pytest.mark.parametrize(
+    ("stage", "options"),
+    [
+        ("microphone", {"audio": Broken(AudioInputStream(), "stream_audio")}),
+        ("endpointing", {"endpointing": Broken(SilenceTimeout(), "reset")}),
+        ("endpointing", {"endpointing": Broken(SilenceTimeout(), "finished")}),
+        ("endpointing", {"endpointing": Broken(SilenceTimeout(), "understood")}),
+        ("asr", {"asr": Broken(StreamingASR(), "transcribe_stream")}),
+        ("llm", {"llm": Broken(StreamingLLM(), "generate_response")}),
+        ("llm", {"llm": Tokens("All ", None)}),
+        ("tts", {"tts": Broken(StreamingTTS(), "synthesize_stream")}),
+        ("playback", {"playback": Broken(Playback(), "play")}),
+    ],
+)
+def test_a_stage_is_named_wherever_it_fails(stage, options, overlap):
+    agent = StreamingVoiceAgent(overlap=overlap, **options)
+    error, left = simulate(failing_turn(agent))
+    assert error.stage == stage
+    assert left == set()
+    assert agent.state is AgentState.LISTENING
+    assert [e.stage for e in agent.turns[0].log if e.name == "failed"] == [stage]
 
 
 times = st.floats(0.0, 9.0, allow_nan=False)

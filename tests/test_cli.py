@@ -164,18 +164,42 @@ def test_without_a_folder_it_writes_to_the_next_free_one(tmp_path, capsys):
 def test_a_folder_that_exists_is_written_over_and_that_is_said(tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "trace.json").write_text("old")
+    (tmp_path / "mine" / "timeline-4.png").write_text("of a longer conversation")
     (tmp_path / "mine" / "notes.txt").write_text("keep me")
     assert main(["demo", "--simulate", "--out", "mine"]) == 0
-    assert "The files of an earlier run in mine will be overwritten." in capsys.readouterr().out
+    assert "The files of an earlier run in mine will be replaced." in capsys.readouterr().out
     assert everything(tmp_path) == ["mine", "mine/notes.txt", "mine/trace.json"]
     assert (tmp_path / "mine" / "trace.json").read_text() == "new"
     assert (tmp_path / "mine" / "notes.txt").read_text() == "keep me"
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_new_folder_is_not_called_an_earlier_run(capsys):
-    assert main(["demo", "--simulate", "--out", "new"]) == 0
-    assert "overwritten" not in capsys.readouterr().out
+def test_a_folder_without_our_files_is_not_called_an_earlier_run(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep me")
+    for folder in ("new", "mine"):
+        assert main(["demo", "--simulate", "--out", folder]) == 0
+        assert "earlier run" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [["demo", "--simulate"], ["learners"]])
+def test_an_empty_folder_name_is_refused(command, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([*command, "--out", ""])
+    assert "argument --out: it is empty; give a folder" in capsys.readouterr().err
+    assert everything(tmp_path) == []
+
+
+def test_an_empty_recording_name_is_refused(capsys):
+    assert "--wav has an empty file name" in fails(["demo", "--wav", ""], capsys)
+
+
+def test_learners_cannot_be_written_into_a_file_or_over_something(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "work.txt").write_text("keep me")
+    assert "mine is not empty; move what is in it away" in fails(["learners", "--out", "mine"], capsys)
+    sentence = fails(["learners", "--out", "mine/work.txt"], capsys)
+    assert "cannot write to mine/work.txt (Not a directory); choose another --out" in sentence
 
 
 # --- How it fails ---------------------------------------------------------------------------------

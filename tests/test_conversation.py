@@ -247,8 +247,28 @@ def test_a_script_is_checked():
         Say(" ")
     with pytest.raises(ValueError, match="after is -1"):
         Say("Hi", -1)
-    with pytest.raises(ValueError, match="'dancing' is not a valid AgentState"):
+    with pytest.raises(ValueError, match="during is 'dancing'; use one of 'listening', "):
         Say("Hi", 1, "dancing")
+    with pytest.raises(TypeError, match="text is None"):
+        Say(None)
+    with pytest.raises(TypeError, match="a line of the script is 'Hi'; it must be of type Say"):
+        talk("Hi")
+
+
+class Silent:
+    """A language model that has nothing to say."""
+
+    async def generate_response(self, prompt):
+        for token in ():
+            yield token
+
+
+@pytest.mark.parametrize("script", [(), (Say(PROMPT),)])
+def test_a_line_that_waits_for_ever_ends_the_conversation_and_says_so(script):
+    agent = StreamingVoiceAgent(llm=Silent(), max_listening=5.0)
+    with pytest.raises(TimeoutError, match="to say 'Stop!' until the agent is speaking, and it only listens"):
+        simulate(agent.converse([*script, Say("Stop!", during="speaking")]), max_virtual_time=300)
+    assert len(agent.turns) == len(script)
 
 
 def test_words_with_pauses_have_their_times():

@@ -539,12 +539,16 @@ def test_a_silent_file_is_named(files, tmp_path, level):
         files.read_audio(tmp_path / "quiet.wav")
 
 
-def test_an_empty_file_is_silent(files, tmp_path):
+def test_files_without_sound_are_named(files, tmp_path):
     import soundfile
 
-    soundfile.write(tmp_path / "empty.wav", np.zeros(0, dtype=np.float32), 44100)
-    with pytest.raises(files.AudioFileError, match=r"empty\.wav is silent"):
-        files.read_audio(tmp_path / "empty.wav")
+    with pytest.raises(files.AudioFileError, match="is a folder; give a recording"):
+        files.read_audio(tmp_path)
+    for problem, sample in ((r"empty\.wav holds no sound", []), (r"nan\.wav holds values that", [np.nan])):
+        path = tmp_path / f"{problem.partition(chr(92))[0]}.wav"
+        soundfile.write(path, np.array(sample * 44100, dtype=np.float32), 44100, subtype="FLOAT")
+        with pytest.raises(files.AudioFileError, match=problem):
+            files.read_audio(path)
 
 
 def test_a_long_file_is_named_with_its_length(files, tmp_path):

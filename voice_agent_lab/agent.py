@@ -176,6 +176,7 @@ class StreamingVoiceAgent:
             If a stage fails. The turn is kept with what was measured, and the agent listens again.
         """
         self._must_be_free()
+        check_kind("user_input", user_input, str)
         turn = Turn(EventLog(asyncio.get_running_loop().time()))
         with turn.log.recording(), self._kept(turn):
             record("user", "input", text=user_input)
@@ -201,14 +202,17 @@ class StreamingVoiceAgent:
         ------
         StageError
             If a stage fails; the turns so far are kept with what was measured.
+        TimeoutError
+            If a line waits for a state that does not come: the agent only listens, for `max_listening` s.
         """
         return await dialogue.converse(self, script)
 
     async def reached(self, state: AgentState) -> None:
-        """Return when the agent is in `state`."""
+        """Return when the agent is in `state`; raise TimeoutError if it only listens for `max_listening` s."""
         while self.state is not state:
             self._changed.clear()
-            await self._changed.wait()
+            async with asyncio.timeout(self.max_listening if self.state is AgentState.LISTENING else None):
+                await self._changed.wait()
 
     def _must_be_free(self) -> None:
         if self.state is not AgentState.LISTENING:
@@ -305,6 +309,8 @@ class StreamingVoiceAgent:
         """Think and speak; `begun` is what an eager agent has of the answer already."""
         try:
             async with AsyncExitStack() as streams:
+                if begun is not None:
+                    await opened(streams, begun)  # so that it ends, even if nobody comes to read it
                 if begun is None or not self.eager.speak:
                     begun = run_ahead(
                         self._voiced(begun or self._overlapped(generated(self.llm, transcript)))

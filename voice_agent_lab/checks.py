@@ -54,7 +54,7 @@ def check_share(name: str, value: float) -> float:
 def check_kind(name: str, value: Kind, kind: type[Kind]) -> Kind:
     """Return `value` if it is an instance of `kind`, else raise TypeError."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {value!r}; it must be a {kind.__name__}")
+        raise TypeError(f"{name} is {value!r}; it must be of type {kind.__name__}")
     return value
 
 

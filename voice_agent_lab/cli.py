@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         "--overlap", choices=OVERLAPS, default="concurrent", help="who waits for whom (default: concurrent)"
     )
     command.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="where to write (default: the next free demo-N)"
+        "--out", type=_folder, metavar="FOLDER", help="where to write (default: the next free demo-N)"
     )
     command.set_defaults(run=_demo)
 
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("learners", help="write the notebooks without their solutions")
     command.add_argument(
-        "--out", type=Path, metavar="FOLDER", default=Path("learners"), help="where (default: learners)"
+        "--out", type=_folder, metavar="FOLDER", default=Path("learners"), help="where (default: learners)"
     )
     command.set_defaults(run=_learners)
     return parser
@@ -118,13 +118,23 @@ def _notebooks(options: argparse.Namespace) -> int:
     return 1 if options.check and changed else 0
 
 
+def _folder(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; give a folder")
+    return Path(text)
+
+
 def _learners(options: argparse.Namespace) -> int:
     from voice_agent_lab.courseware import make_learners_edition
 
     try:
         written = make_learners_edition(course_folder(), options.out)
     except OSError as error:
-        raise CommandError(f"{error.strerror or error}; choose another --out") from error
+        raise CommandError(
+            f"cannot write to {options.out} ({error.strerror}); choose another --out"
+            if error.strerror
+            else str(error)
+        ) from error
     print(f"{len(written)} notebooks without solutions in {options.out}")  # noqa: T201
     return 0
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.checks import check_kind, check_seconds
 from voice_agent_lab.speech import spoken_words
 from voice_agent_lab.states import AgentState
 
@@ -45,10 +45,14 @@ class Say:
     during: AgentState | str = AgentState.LISTENING
 
     def __post_init__(self) -> None:
-        if not self.text.strip():
+        if not check_kind("text", self.text, str).strip():
             raise ValueError("text is empty; a line of the script needs words")
         check_seconds("after", self.after)
-        object.__setattr__(self, "during", AgentState(self.during))
+        try:
+            object.__setattr__(self, "during", AgentState(self.during))
+        except ValueError:
+            states = ", ".join(repr(state.value) for state in AgentState)
+            raise ValueError(f"during is {self.during!r}; use one of {states}") from None
 
 
 class Partner(Protocol):
@@ -57,14 +61,20 @@ class Partner(Protocol):
     audio: AudioInputStream
 
     async def reached(self, state: AgentState) -> None:
-        """Return when the partner is in `state`."""
+        """Return when the partner is in `state`; raise TimeoutError if that will not be."""
         ...
 
 
 async def play(script: Sequence[Say], partner: Partner) -> None:
     """Speak the lines of a script, each at its time."""
     for line in script:
-        await partner.reached(line.during)
+        try:
+            await partner.reached(line.during)
+        except TimeoutError as error:
+            raise TimeoutError(
+                f"the user waits to say {line.text!r} until the agent is {line.during.value}, and it only "
+                "listens; give the line another during, or have something said that is answered"
+            ) from error
         await asyncio.sleep(line.after)
         partner.audio.say(line.text)
         # Nobody begins the next line before the last is spoken.

@@ -66,10 +66,12 @@ def run(
     """
     if recordings and simulated:
         raise CommandError("--wav needs a real recogniser; leave out --simulate")
+    if not all(recordings):
+        raise CommandError("--wav has an empty file name; give a recording as WAV, FLAC or OGG")
     folder = folder or next(path for n in count(1) if not (path := Path(f"demo-{n}")).exists())
     _check_writable(folder)
-    if folder.exists() and any(folder.iterdir()):
-        _say(f"The files of an earlier run in {folder} will be overwritten.")
+    if _earlier(folder):
+        _say(f"The files of an earlier run in {folder} will be replaced.")
     try:
         agent = _simulated_agent(overlap) if simulated else _real_agent(overlap, bool(recordings))
         conversation = _converse(agent, recordings or PROMPTS, show_progress=real_time)
@@ -145,12 +147,20 @@ def _check_writable(folder: Path) -> None:
         raise CommandError(f"cannot write to {nearest}; choose another --out")
 
 
+def _earlier(folder: Path) -> list[Path]:
+    """Return what an earlier run has written to a folder."""
+    names = ("timeline-*.png", "events-*.json", "trace.json", "conversation.wav")
+    return [path for name in names for path in folder.glob(name)]
+
+
 def _write(agent: StreamingVoiceAgent, folder: Path) -> None:
     """Write everything to a draft first, so that nothing half-written is left if that fails."""
     try:
         with tempfile.TemporaryDirectory() as draft:
             _draft(agent, Path(draft))
             folder.mkdir(parents=True, exist_ok=True)
+            for path in _earlier(folder):  # of more turns, perhaps
+                path.unlink()
             for path in Path(draft).iterdir():
                 shutil.copy(path, folder)
     except OSError as error:

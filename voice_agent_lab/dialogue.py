@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
+from voice_agent_lab.checks import check_kind
 from voice_agent_lab.conversation import Ears, Judged, Say, play
 from voice_agent_lab.interruption import Attention, Verdict, WordCount
 from voice_agent_lab.states import AgentState
@@ -24,6 +25,8 @@ Agent = Any
 async def converse(agent: Agent, script: Sequence[Say]) -> list[Turn]:
     """Let the agent hold a conversation; see `StreamingVoiceAgent.converse`."""
     agent._must_be_free()
+    for line in script:
+        check_kind("a line of the script", line, Say)
     first, log = len(agent.turns), EventLog(asyncio.get_running_loop().time())
     with log.recording():
         microphone = guard("microphone", agent.audio.frames)
@@ -62,6 +65,8 @@ async def _take_turn(agent: Agent, ears: Ears, heard: list[Judged]) -> list[Judg
     finally:
         answering.cancel()
         await asyncio.gather(answering, return_exceptions=True)
+        if begun is not None:  # cancelled before its first step, answering could not end it
+            await begun.aclose()
 
 
 async def _attend(agent: Agent, ears: Ears, answering: asyncio.Task) -> list[Judged]:

@@ -21,7 +21,7 @@ from math import inf, isnan, nan
 
 import pandas as pd
 
-from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.checks import check_kind, check_seconds
 
 
 def interval(start: float, end: float, name: str = "interval") -> float:
@@ -194,13 +194,16 @@ class LatencyBudgets:
 
         Raises
         ------
+        TypeError
+            If `measured` is no mapping, or an entry no sequence.
         ValueError
             If `measured` has a name that is not a budget's, or a negative latency.
         """
         names = [f.name for f in fields(self)]
-        for name, items in measured.items():
+        for name, items in check_kind("measured", measured, Mapping).items():
             if name not in names:
                 raise ValueError(f"measured has {name!r}, which is no budget; there are {', '.join(names)}")
+            check_kind(f"measured {name}", items, Sequence)
             if any(item < 0 for item in items):
                 raise ValueError(f"measured {name} has the negative latency {min(items)} s; check its stamps")
         return BudgetReport(

@@ -71,20 +71,20 @@ class _Attempt:
             else:
                 self._items.put_nowait((False, None))
 
-    async def items(self) -> AsyncIterator:
-        """Yield what the answer has given and will give."""
-        try:
-            while True:
-                is_item, value = await self._items.get()
-                if is_item:
-                    yield value
-                elif value is None:
-                    return
-                else:
-                    raise value
-        finally:
-            self.task.cancel()
-            await asyncio.gather(self.task, return_exceptions=True)
+    def __aiter__(self) -> "_Attempt":
+        return self
+
+    async def __anext__(self) -> object:
+        """Return the next thing that the answer has given or will give."""
+        is_item, value = await self._items.get()
+        if is_item:
+            return value
+        raise StopAsyncIteration if value is None else value
+
+    async def aclose(self) -> None:
+        """End the answer, even if nobody has begun to read it."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
 
 
 class Speculation:
@@ -142,7 +142,7 @@ class Speculation:
             return None
         lead = round(asyncio.get_running_loop().time() - kept.began, 9)
         record("llm", "kept", attempt=kept.number, lead=lead)
-        return kept.items()
+        return kept
 
     async def aclose(self) -> None:
         """Withdraw what is open, and wait until everything withdrawn has stopped."""

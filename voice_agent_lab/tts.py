@@ -70,7 +70,8 @@ async def aggregate(text_stream: AsyncIterator[str], unit: str | int = "sentence
 
 def check_unit(unit: str | int) -> str | int:
     """Return `unit` if `aggregate` can use it, else raise ValueError."""
-    if unit in _PIECES or (isinstance(unit, int) and not isinstance(unit, bool) and unit > 0):
+    known = unit in _PIECES if isinstance(unit, str) else isinstance(unit, int) and unit > 0
+    if known and not isinstance(unit, bool):
         return unit
     raise ValueError(
         f"aggregation is {unit!r}; use 'word', 'clause', 'sentence' or a positive number of characters"

@@ -40,13 +40,14 @@ def read_audio(path: str | Path, sample_rate: int = 16000, *, max_seconds: float
     Raises
     ------
     AudioFileError
-        If the file is missing, is not sound, is too long, or holds nothing louder than -40 dBFS.
+        If the file is missing, is not sound, is empty, is too long, or holds nothing louder than -40 dBFS.
     ImportError
         If the file has another rate and soxr is not installed.
     """
     path = Path(path)
     if not path.is_file():
-        raise AudioFileError(f"there is no file {path}; give a recording as WAV, FLAC or OGG")
+        problem = f"{path} is a folder" if path.is_dir() else f"there is no file {path}"
+        raise AudioFileError(f"{problem}; give a recording as WAV, FLAC or OGG")
     try:
         with soundfile.SoundFile(path) as file:
             seconds = file.frames / file.samplerate
@@ -58,7 +59,10 @@ def read_audio(path: str | Path, sample_rate: int = 16000, *, max_seconds: float
             channels, rate = file.read(dtype="float32", always_2d=True), file.samplerate
     except (soundfile.SoundFileError, OSError) as error:
         raise AudioFileError(f"{path} cannot be read as sound; save it as WAV, FLAC or OGG") from error
-    samples = np.nan_to_num(channels.mean(axis=1, dtype=np.float32))
+    if not (len(channels) and np.isfinite(channels).all()):
+        problem = "values that are no numbers" if len(channels) else "no sound"
+        raise AudioFileError(f"{path} holds {problem}; record it again")
+    samples = channels.mean(axis=1, dtype=np.float32)
     samples = np.clip(resample(samples, rate, sample_rate), -1, 1)
     if isnan(speech_bounds(samples, sample_rate)[0]):
         raise AudioFileError(
