@@ -118,7 +118,7 @@ class StreamingVoiceAgent:
         asr = asr or StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng)
         llm = llm or StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng)
         tts = tts or StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng)
-        self.audio = check_component("audio", audio or AudioInputStream(), "stream_audio")
+        self.audio = check_component("audio", audio or AudioInputStream(), "stream_audio", "is_talking")
         self.vad = check_component("vad", vad or EnergyVAD(), "hears_speech", "reset")
         self.endpointing = check_component(
             "endpointing", endpointing or SilenceTimeout(), "finished", "reset"
