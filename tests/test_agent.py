@@ -268,18 +268,21 @@ def test_bad_options_are_named(options, words):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"latency_budgets": StageLatencies()}, "latency_budgets is .* must be of type LatencyBudgets"),
-        ({"latencies": {"llm_first_token": 1}}, "latencies is .* must be of type StageLatencies"),
+        (
+            {"latency_budgets": StageLatencies()},
+            "latency_budgets is .* must be an instance of LatencyBudgets",
+        ),
+        ({"latencies": {"llm_first_token": 1}}, "latencies is .* must be an instance of StageLatencies"),
         ({"aggregation": []}, "aggregation is"),
-        ({"audio": object()}, r"audio is .* has no stream_audio\(\)"),
-        ({"vad": Deaf()}, r"vad is .* has no hears_speech\(\); it needs hears_speech and reset"),
-        ({"endpointing": Deaf()}, r"endpointing is .* has no finished\(\)"),
-        ({"asr": EnergyVAD()}, r"asr is .* has no transcribe_stream\(\)"),
+        ({"audio": object()}, r"audio is .* has no stream_audio"),
+        ({"vad": Deaf()}, r"vad is .* has no hears_speech; it needs hears_speech and reset"),
+        ({"endpointing": Deaf()}, r"endpointing is .* has no finished"),
+        ({"asr": EnergyVAD()}, r"asr is .* has no transcribe_stream"),
         ({"llm": StreamingLLM}, r"llm is the class StreamingLLM; give an instance of it"),
-        ({"tts": Deaf()}, r"tts is .* has no synthesize_stream\(\)"),
-        ({"playback": Deaf()}, r"playback is .* has no play\(\)"),
-        ({"eager": 0.2, "overlap": "eager"}, "eager is 0.2; it must be of type Eager"),
-        ({"interruption": "words"}, "interruption is 'words'; it must be of type Interruption"),
+        ({"tts": Deaf()}, r"tts is .* has no synthesize_stream"),
+        ({"playback": Deaf()}, r"playback is .* has no play"),
+        ({"eager": 0.2, "overlap": "eager"}, "eager is 0.2; it must be an instance of Eager"),
+        ({"interruption": "words"}, "interruption is 'words'; it must be an instance of Interruption"),
     ],
 )
 def test_what_cannot_be_a_component_is_named(options, words):
@@ -288,7 +291,7 @@ def test_what_cannot_be_a_component_is_named(options, words):
 
 
 def test_what_cannot_be_said_is_named():
-    with pytest.raises(TypeError, match="user_input is 5; it must be of type str"):
+    with pytest.raises(TypeError, match="user_input is 5; it must be an instance of str"):
         one_turn(5)
 
 
@@ -302,6 +305,18 @@ def test_a_transcript_of_what_no_detector_took_for_speech_is_answered():
     assert agent.turns[0].transcript == PROMPT
     states = [event.detail["state"] for event in agent.turns[0].log.all("agent", "state")]
     assert states == ["processing_speech", "thinking", "speaking", "listening"]
+    agent = StreamingVoiceAgent(vad=HearsNothing(), asr=Deaf(), max_listening=4.0)
+    simulate(agent.process_turn(PROMPT))
+    assert agent.turns[0].log.all("agent", "state") == []
+
+
+def test_a_microphone_need_not_know_what_the_user_will_do():
+    class Microphone:
+        sample_rate, chunk_size, latency = 16000, 1600, 0.0
+        stream_audio = AudioInputStream().stream_audio
+
+    agent = StreamingVoiceAgent(audio=Microphone())
+    assert simulate(agent.process_turn(PROMPT)).voice_to_voice == 1.62
 
 
 class Tokens:
@@ -448,6 +463,21 @@ class Broken:
         raise OSError("out of order")
 
 
+class Gives:
+    """A component whose stream gives one thing and ends, or raises it."""
+
+    sample_rate = 16000
+
+    def __init__(self, method, item):
+        setattr(self, method, self._stream)
+        self._item = item
+
+    async def _stream(self, *arguments):
+        if isinstance(self._item, BaseException):
+            raise self._item
+        yield self._item
+
+
 @pytest.mark.parametrize("overlap", OVERLAPS)
 @pytest.mark.parametrize(
     ("stage", "options"),
@@ -458,7 +488,9 @@ class Broken:
         ("endpointing", {"endpointing": Broken(SilenceTimeout(), "understood")}),
         ("asr", {"asr": Broken(StreamingASR(), "transcribe_stream")}),
         ("llm", {"llm": Broken(StreamingLLM(), "generate_response")}),
+        ("asr", {"asr": Gives("transcribe_stream", "a transcript alone")}),
         ("llm", {"llm": Tokens("All ", None)}),
+        ("tts", {"tts": Gives("synthesize_stream", None)}),
         ("tts", {"tts": Broken(StreamingTTS(), "synthesize_stream")}),
         ("playback", {"playback": Broken(Playback(), "play")}),
     ],
@@ -470,6 +502,55 @@ def test_a_stage_is_named_wherever_it_fails(stage, options, overlap):
     assert left == set()
     assert agent.state is AgentState.LISTENING
     assert [e.stage for e in agent.turns[0].log if e.name == "failed"] == [stage]
+
+
+@pytest.mark.parametrize("overlap", OVERLAPS)
+def test_a_stage_that_cancels_itself_cancels_the_turn(overlap):
+    agent = StreamingVoiceAgent(overlap=overlap, llm=Gives("generate_response", asyncio.CancelledError()))
+    with pytest.raises(asyncio.CancelledError):
+        simulate(agent.process_turn(PROMPT))
+    assert agent.state is AgentState.LISTENING
+
+
+def test_an_eager_answer_to_nothing_ends_with_the_turn():
+    class Mumbles:
+        async def transcribe_stream(self, audio_stream, ground_truth):
+            async for _ in audio_stream:
+                yield "...", False
+            yield "", True
+
+    async def turn(agent):
+        await agent.process_turn(PROMPT)
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    agent = StreamingVoiceAgent(overlap="eager", asr=Mumbles(), llm=Tokens(*["word "] * 60))
+    assert simulate(turn(agent)) == set()
+    assert agent.turns[0].log.all("llm", "kept") == []
+    assert len(agent.turns[0].log.all("llm", "withdrawn")) == 1
+
+
+def test_an_eager_answer_can_be_asked_again_after_its_end():
+    class Insists(Playback):
+        async def play(self, chunks, sample_rate):
+            async for sound in super().play(chunks, sample_rate):
+                yield sound
+            assert await anext(chunks, "no more") == "no more"
+
+    turn = one_turn(overlap="eager", eager=Eager(speak=True), playback=Insists())
+    assert turn.log.all("llm", "kept")
+
+
+def test_a_microphone_that_fails_as_it_closes_is_named_and_leaves_nothing():
+    class Stuck(AudioInputStream):
+        async def stream_audio(self, user_input):
+            try:
+                async for frame in super().stream_audio(user_input):
+                    yield frame
+            finally:
+                raise OSError("stuck")
+
+    error, left = simulate(failing_turn(StreamingVoiceAgent(overlap="eager", audio=Stuck())))
+    assert (error.stage, left) == ("microphone", set())
 
 
 times = st.floats(0.0, 9.0, allow_nan=False)

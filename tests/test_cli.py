@@ -176,10 +176,14 @@ def test_a_folder_that_exists_is_written_over_and_that_is_said(tmp_path, capsys)
 @pytest.mark.usefixtures("quick")
 def test_a_folder_without_our_files_is_not_called_an_earlier_run(tmp_path, capsys):
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("keep me")
+    for name in ("timeline-of-the-project.png", "events-2024-05.json"):
+        (tmp_path / "mine" / name).write_text("keep me")
+    (tmp_path / "mine" / "timeline-9.png").mkdir()
     for folder in ("new", "mine"):
         assert main(["demo", "--simulate", "--out", folder]) == 0
         assert "earlier run" not in capsys.readouterr().out
+    kept = ["events-2024-05.json", "timeline-9.png", "timeline-of-the-project.png", "trace.json"]
+    assert everything(tmp_path / "mine") == kept
 
 
 @pytest.mark.parametrize("command", [["demo", "--simulate"], ["learners"]])

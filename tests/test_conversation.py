@@ -251,8 +251,38 @@ def test_a_script_is_checked():
         Say("Hi", 1, "dancing")
     with pytest.raises(TypeError, match="text is None"):
         Say(None)
-    with pytest.raises(TypeError, match="a line of the script is 'Hi'; it must be of type Say"):
+    for script in ("Hi", Say("Hi")):
+        with pytest.raises(TypeError, match=r"script is .*; it must be a list of Say"):
+            simulate(StreamingVoiceAgent().converse(script))
+    with pytest.raises(TypeError, match="a line of the script is 'Hi'; it must be an instance of Say"):
         talk("Hi")
+
+
+def test_a_script_may_be_read_only_once():
+    agent = StreamingVoiceAgent()
+    simulate(agent.converse(Say(text) for text in (PROMPT, "Thank you.")), max_virtual_time=300)
+    assert [turn.transcript for turn in agent.turns] == [PROMPT, "Thank you."]
+
+
+def test_an_agent_that_thinks_for_long_is_waited_for():
+    slow = StreamingLLM(time_to_first_token=20.0)
+    agent = talk(Say(PROMPT), Say("Stop that please.", 0.5, "speaking"), llm=slow, max_listening=5.0)
+    assert agent.turns[0].metrics.playback_started > 20.0
+    assert len(agent.turns) == 2
+
+
+def test_a_piece_that_makes_no_sound_loses_no_words():
+    class Terse(StreamingTTS):
+        async def synthesize_stream(self, text_stream):
+            async for piece in text_stream:
+                seconds = 0.0 if piece.strip() == "..." else 1.0
+                yield np.full(round(seconds * self.sample_rate), 0.1, dtype=np.float32)
+
+    replies = {"hello": "Hello there. ... Goodbye my friend."}
+    agent = StreamingVoiceAgent(llm=StreamingLLM(replies=replies), tts=Terse())
+    simulate(agent.process_turn(PROMPT))
+    assert [e.detail["text"].strip() for e in agent.turns[0].log.all("tts", "piece")][1] == "..."
+    assert agent.turns[0].heard == "Hello there. ... Goodbye my friend."
 
 
 class Silent:
@@ -266,7 +296,9 @@ class Silent:
 @pytest.mark.parametrize("script", [(), (Say(PROMPT),)])
 def test_a_line_that_waits_for_ever_ends_the_conversation_and_says_so(script):
     agent = StreamingVoiceAgent(llm=Silent(), max_listening=5.0)
-    with pytest.raises(TimeoutError, match="to say 'Stop!' until the agent is speaking, and it only listens"):
+    with pytest.raises(
+        TimeoutError, match=r"'Stop!' is to be said while the agent is speaking, .* for 5 s \(max_listening\)"
+    ):
         simulate(agent.converse([*script, Say("Stop!", during="speaking")]), max_virtual_time=300)
     assert len(agent.turns) == len(script)
 

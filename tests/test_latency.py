@@ -3,6 +3,8 @@
 from dataclasses import FrozenInstanceError, fields
 from math import inf, isnan, nan
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from voice_agent_lab.latency import (
@@ -128,6 +130,15 @@ def test_a_budget_that_is_no_length_of_time_is_named(budget, value):
 
 def test_a_budget_of_nothing_is_a_promise_too():
     assert LatencyBudgets(llm_first_token=0).judge({"llm_first_token": [1e-9]})["llm_first_token"].missed == 1
+
+
+def test_what_was_measured_may_come_in_any_mapping_of_lists():
+    measured = pd.Series({"llm_first_token": np.array([0.4, 0.6])})
+    assert LatencyBudgets().judge(measured)["llm_first_token"].missed == 1
+    with pytest.raises(TypeError, match=r"measured llm_first_token is 0\.4; it must be a list"):
+        LatencyBudgets().judge({"llm_first_token": 0.4})
+    with pytest.raises(TypeError, match="it must be a mapping"):
+        LatencyBudgets().judge(LatencyMetrics())
 
 
 def test_check_seconds_returns_what_it_accepts():

@@ -5,7 +5,7 @@ The turn is a chain of streams, each made by one component::
     microphone -> endpointing -> recognition -> language model -> aggregation -> synthesis -> playback
 
 `StreamingVoiceAgent._hear` is the first half, `StreamingVoiceAgent._answer` the second. Between the
-components sit the generators of `taps`, which pass everything on unchanged and write to the event
+components sit the generators of `taps`, which pass on all that is not empty and write to the event
 log when it passed and how long the stage worked on it. So any component can be replaced, and is
 measured in the same way. A conversation, in `dialogue`, is made of the same two halves.
 
@@ -15,7 +15,7 @@ runs on after a failure or a cancellation.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 
 import numpy as np
 
@@ -118,18 +118,19 @@ class StreamingVoiceAgent:
         asr = asr or StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng)
         llm = llm or StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng)
         tts = tts or StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng)
-        self.audio = check_component("audio", audio or AudioInputStream(), "stream_audio", "is_talking")
+        self.audio = check_component("audio", audio or AudioInputStream(), "stream_audio")
         self.vad = check_component("vad", vad or EnergyVAD(), "hears_speech", "reset")
         self.endpointing = check_component(
             "endpointing", endpointing or SilenceTimeout(), "finished", "reset"
         )
         self.asr = check_component("asr", asr, "transcribe_stream")
         self.llm = check_component("llm", llm, "generate_response")
-        self.tts = check_component("tts", tts, "synthesize_stream")
-        self.playback = check_component("playback", playback or Playback(), "play")
+        self.tts = check_component("tts", tts, "synthesize_stream", "sample_rate")
+        self.playback = check_component("playback", playback or Playback(), "play", "heard")
         policy = getattr(self.endpointing, "policy", self.endpointing)
         if getattr(policy, "more_to_come", self) is None:
-            policy.more_to_come = self.audio.is_talking  # a simulated detector knows the truth
+            # A simulated detector knows the truth, from a simulated user.
+            policy.more_to_come = getattr(self.audio, "is_talking", None)
         self.eager = check_kind("eager", eager or Eager(), Eager)
         self.interruption = check_kind("interruption", interruption or Interruption(), Interruption)
         self.max_listening = check_seconds("max_listening", max_listening)
@@ -181,11 +182,12 @@ class StreamingVoiceAgent:
         with turn.log.recording(), self._kept(turn):
             record("user", "input", text=user_input)
             microphone = guard("microphone", self.audio.stream_audio, user_input)
-            async with aclosing(guard("endpointing", self._judged, microphone)) as frames:
-                transcript, begun = await self._hear(frames, user_input)
-            if transcript:
-                self._become(AgentState.THINKING)
-                await self._answer(transcript, begun)
+            async with self._betting() as bets:
+                async with aclosing(guard("endpointing", self._judged, microphone)) as frames:
+                    transcript, begun = await self._hear(frames, user_input, bets)
+                if transcript:
+                    self._become(AgentState.THINKING)
+                    await self._answer(transcript, begun)
         return turn.metrics
 
     async def converse(self, script: Sequence[Say]) -> list[Turn]:
@@ -211,8 +213,13 @@ class StreamingVoiceAgent:
         """Return when the agent is in `state`; raise TimeoutError if it only listens for `max_listening` s."""
         while self.state is not state:
             self._changed.clear()
-            async with asyncio.timeout(self.max_listening if self.state is AgentState.LISTENING else None):
-                await self._changed.wait()
+            patience = self.max_listening + self.audio.latency if self.state is AgentState.LISTENING else None
+            try:
+                async with asyncio.timeout(patience):
+                    await self._changed.wait()
+            except TimeoutError:
+                message = f"the agent has only listened for {self.max_listening:g} s (max_listening)"
+                raise TimeoutError(message) from None
 
     def _must_be_free(self) -> None:
         if self.state is not AgentState.LISTENING:
@@ -254,18 +261,29 @@ class StreamingVoiceAgent:
                 self.recording.add("user", begins, frame, self.audio.sample_rate)
                 yield Judged(frame, await self.vad.hears_speech(frame), begins)
 
-    async def _hear(self, frames: AsyncIterator[Judged], said: str) -> tuple[str, AsyncIterator | None]:
-        """Return the transcript of a turn, and the answer to it, if it has begun already."""
+    @asynccontextmanager
+    async def _betting(self) -> AsyncIterator[Speculation | None]:
+        """Give an eager agent what it bets with in a turn, and end all that it bet on with the turn."""
         bets = Speculation(self.eager, self._begin) if self.overlap == "eager" else None
-        async with AsyncExitStack() as streams:
+        try:
+            yield bets
+        finally:
             if bets:
-                streams.push_async_callback(bets.aclose)
+                await bets.aclose()
+
+    async def _hear(
+        self, frames: AsyncIterator[Judged], said: str, bets: Speculation | None
+    ) -> tuple[str, AsyncIterator | None]:
+        """Return the transcript of a turn, and the answer to it, if it has begun already."""
+        async with AsyncExitStack() as streams:
             judged = guard("endpointing", self._until_end_of_turn, frames, bets)
             audio = await opened(streams, self._pushed(judged))
             audio = await opened(streams, processed(audio))
             hypotheses = await opened(streams, guard("asr", self.asr.transcribe_stream, audio, said))
             record("asr", "started")
-            async for text, final in hypotheses:
+            async for hypothesis in hypotheses:
+                with named("asr"):
+                    text, final = hypothesis
                 record("asr", "complete" if final else "partial", text=text)
                 if final:
                     if text and self.state is AgentState.LISTENING:  # no frame was taken for speech
@@ -309,8 +327,6 @@ class StreamingVoiceAgent:
         """Think and speak; `begun` is what an eager agent has of the answer already."""
         try:
             async with AsyncExitStack() as streams:
-                if begun is not None:
-                    await opened(streams, begun)  # so that it ends, even if nobody comes to read it
                 if begun is None or not self.eager.speak:
                     begun = run_ahead(
                         self._voiced(begun or self._overlapped(generated(self.llm, transcript)))

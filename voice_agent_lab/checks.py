@@ -54,17 +54,17 @@ def check_share(name: str, value: float) -> float:
 def check_kind(name: str, value: Kind, kind: type[Kind]) -> Kind:
     """Return `value` if it is an instance of `kind`, else raise TypeError."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {value!r}; it must be of type {kind.__name__}")
+        raise TypeError(f"{name} is {value!r}; it must be an instance of {kind.__name__}")
     return value
 
 
-def check_component(name: str, value: Component, *methods: str) -> Component:
-    """Return `value` if it has all the methods that its stage calls, else raise TypeError."""
-    missing = [method for method in methods if not callable(getattr(value, method, None))]
+def check_component(name: str, value: Component, *needed: str) -> Component:
+    """Return `value` if it has all the methods and attributes that a turn needs of it, else raise TypeError."""
+    missing = [attribute for attribute in needed if not hasattr(value, attribute)]
     if isinstance(value, type):
         raise TypeError(
             f"{name} is the class {value.__name__}; give an instance of it, such as {value.__name__}()"
         )
     if missing:
-        raise TypeError(f"{name} is {value!r}, which has no {missing[0]}(); it needs {' and '.join(methods)}")
+        raise TypeError(f"{name} is {value!r}, which has no {missing[0]}; it needs {' and '.join(needed)}")
     return value

@@ -72,8 +72,8 @@ async def play(script: Sequence[Say], partner: Partner) -> None:
             await partner.reached(line.during)
         except TimeoutError as error:
             raise TimeoutError(
-                f"the user waits to say {line.text!r} until the agent is {line.during.value}, and it only "
-                "listens; give the line another during, or have something said that is answered"
+                f"{line.text!r} is to be said while the agent is {line.during.value}, but {error}; give the "
+                "line another `during`, or first a line that the agent answers"
             ) from error
         await asyncio.sleep(line.after)
         partner.audio.say(line.text)

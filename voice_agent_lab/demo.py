@@ -8,6 +8,7 @@ timed in a few seconds.
 
 import asyncio
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -149,8 +150,8 @@ def _check_writable(folder: Path) -> None:
 
 def _earlier(folder: Path) -> list[Path]:
     """Return what an earlier run has written to a folder."""
-    names = ("timeline-*.png", "events-*.json", "trace.json", "conversation.wav")
-    return [path for name in names for path in folder.glob(name)]
+    ours = re.compile(r"timeline-\d+\.png|events-\d+\.json|trace\.json|conversation\.wav")
+    return [path for path in folder.glob("*.*") if ours.fullmatch(path.name) and path.is_file()]
 
 
 def _write(agent: StreamingVoiceAgent, folder: Path) -> None:
@@ -159,10 +160,10 @@ def _write(agent: StreamingVoiceAgent, folder: Path) -> None:
         with tempfile.TemporaryDirectory() as draft:
             _draft(agent, Path(draft))
             folder.mkdir(parents=True, exist_ok=True)
-            for path in _earlier(folder):  # of more turns, perhaps
+            earlier = _earlier(folder)
+            written = [Path(shutil.copy(path, folder)) for path in Path(draft).iterdir()]
+            for path in set(earlier) - set(written):  # it had more turns
                 path.unlink()
-            for path in Path(draft).iterdir():
-                shutil.copy(path, folder)
     except OSError as error:
         raise CommandError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
 

@@ -25,8 +25,9 @@ Agent = Any
 async def converse(agent: Agent, script: Sequence[Say]) -> list[Turn]:
     """Let the agent hold a conversation; see `StreamingVoiceAgent.converse`."""
     agent._must_be_free()
-    for line in script:
-        check_kind("a line of the script", line, Say)
+    if isinstance(script, str | Say):
+        raise TypeError(f"script is {script!r}; it must be a list of Say")
+    script = [check_kind("a line of the script", line, Say) for line in script]
     first, log = len(agent.turns), EventLog(asyncio.get_running_loop().time())
     with log.recording():
         microphone = guard("microphone", agent.audio.frames)
@@ -54,19 +55,18 @@ async def _take_turn(agent: Agent, ears: Ears, heard: list[Judged]) -> list[Judg
     """Hear one turn out and answer it; return what was heard of the next one meanwhile."""
     said = agent.audio.words_from(heard[0].begins)
     record("user", "input", text=said)
-    async with aclosing(ears.following(heard)) as frames:
-        transcript, begun = await agent._hear(frames, said)
-    if not transcript:
-        return []
-    agent._become(AgentState.THINKING)
-    answering = asyncio.create_task(agent._answer(transcript, begun), name="answer")
-    try:
-        return await _attend(agent, ears, answering)
-    finally:
-        answering.cancel()
-        await asyncio.gather(answering, return_exceptions=True)
-        if begun is not None:  # cancelled before its first step, answering could not end it
-            await begun.aclose()
+    async with agent._betting() as bets:
+        async with aclosing(ears.following(heard)) as frames:
+            transcript, begun = await agent._hear(frames, said, bets)
+        if not transcript:
+            return []
+        agent._become(AgentState.THINKING)
+        answering = asyncio.create_task(agent._answer(transcript, begun), name="answer")
+        try:
+            return await _attend(agent, ears, answering)
+        finally:
+            answering.cancel()
+            await asyncio.gather(answering, return_exceptions=True)
 
 
 async def _attend(agent: Agent, ears: Ears, answering: asyncio.Task) -> list[Judged]:

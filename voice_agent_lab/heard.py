@@ -5,7 +5,6 @@ never heard. The event log tells how much sound was played, and which sound was 
 of text; inside a piece, a word's place in the text is taken to be its place in the sound.
 """
 
-from collections.abc import Sequence
 from math import isnan
 
 from voice_agent_lab.timeline import Event, EventLog
@@ -22,12 +21,11 @@ def words_heard(log: EventLog) -> str:
     """
     left = sum(e.detail["seconds"] for e in log.all("playback", "chunk"))
     left -= sum(e.detail["unheard"] for e in log if e.name in ("paused", "stopped") and e.stage == "playback")
-    pieces, heard = [e.detail["text"].strip() for e in log.all("tts", "piece")], []
-    chunks = _by_piece(log.all("tts", "chunk"))
+    heard: list[str] = []
     finished, complete = not isnan(log.first("tts", "complete")), len(log.all("tts", "piece_complete"))
-    for number, (piece, sound) in enumerate(zip(pieces, chunks, strict=False)):
+    for number, (piece, sound) in enumerate(_pieces(log)):
         made = sum(e.detail["seconds"] for e in sound)
-        onset = sound[0].detail.get("onset", 0.0)
+        onset = sound[0].detail.get("onset", 0.0) if sound else 0.0
         whole = finished or number < complete
         length = made if whole else max(made, onset + len(piece) / _SLOW)
         heard += _words_until(piece, left - onset, length - onset)
@@ -37,13 +35,14 @@ def words_heard(log: EventLog) -> str:
     return " ".join(heard)
 
 
-def _by_piece(chunks: Sequence[Event]) -> list[list[Event]]:
-    """Return the chunks of each piece of text."""
-    pieces: list[list[Event]] = []
-    for chunk in chunks:
-        if chunk.detail["first_of_piece"]:
-            pieces.append([])
-        pieces[-1].append(chunk)
+def _pieces(log: EventLog) -> list[tuple[str, list[Event]]]:
+    """Return each piece of text with the chunks of sound made of it, which may be none."""
+    pieces: list[tuple[str, list[Event]]] = []
+    for event in log:
+        if (event.stage, event.name) == ("tts", "piece"):
+            pieces.append((event.detail["text"].strip(), []))
+        elif (event.stage, event.name) == ("tts", "chunk"):
+            pieces[-1][1].append(event)
     return pieces
 
 

@@ -18,10 +18,11 @@ article that this project takes apart.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import inf, isnan, nan
+from numbers import Real
 
 import pandas as pd
 
-from voice_agent_lab.checks import check_kind, check_seconds
+from voice_agent_lab.checks import check_seconds
 
 
 def interval(start: float, end: float, name: str = "interval") -> float:
@@ -195,15 +196,20 @@ class LatencyBudgets:
         Raises
         ------
         TypeError
-            If `measured` is no mapping, or an entry no sequence.
+            If `measured` is no mapping, or an entry a number.
         ValueError
             If `measured` has a name that is not a budget's, or a negative latency.
         """
         names = [f.name for f in fields(self)]
-        for name, items in check_kind("measured", measured, Mapping).items():
+        if not hasattr(measured, "items"):
+            raise TypeError(f"measured is {measured!r}; it must be a mapping, such as a turn's latencies")
+        for name, items in measured.items():
             if name not in names:
                 raise ValueError(f"measured has {name!r}, which is no budget; there are {', '.join(names)}")
-            check_kind(f"measured {name}", items, Sequence)
+            if isinstance(items, Real):
+                raise TypeError(
+                    f"measured {name} is {items!r}; it must be a list, with one latency for each item"
+                )
             if any(item < 0 for item in items):
                 raise ValueError(f"measured {name} has the negative latency {min(items)} s; check its stamps")
         return BudgetReport(

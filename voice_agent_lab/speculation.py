@@ -66,7 +66,7 @@ class _Attempt:
             try:
                 async for item in stream:
                     self._items.put_nowait((True, item))
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:  # cancelled from within or from without
                 self._items.put_nowait((False, error))
             else:
                 self._items.put_nowait((False, None))
@@ -79,6 +79,7 @@ class _Attempt:
         is_item, value = await self._items.get()
         if is_item:
             return value
+        self._items.put_nowait((False, None))  # for whoever asks again
         raise StopAsyncIteration if value is None else value
 
     async def aclose(self) -> None:
@@ -101,7 +102,8 @@ class Speculation:
     def __init__(self, settings: Eager, begin: Callable[[str, int], AsyncIterator]) -> None:
         self._settings, self._begin = settings, begin
         self._text, self._speech, self._silence = "", 0.0, 0.0
-        self._attempts, self._open, self._withdrawn = 0, None, []
+        self._attempts: list[_Attempt] = []
+        self._open: _Attempt | None = None
 
     def heard(self, speech: bool, seconds: float) -> None:
         """Take a frame's judgement: silence may begin a bet, speech withdraws it."""
@@ -122,20 +124,20 @@ class Speculation:
     def _consider(self) -> None:
         if self._open or not self._text or not self._speech or self._silence < self._settings.silence:
             return
-        if self._attempts < self._settings.max_attempts and self._speech <= self._settings.max_speech:
-            self._attempts += 1
-            self._open = _Attempt(self._attempts, self._text, self._begin(self._text, self._attempts))
+        if len(self._attempts) < self._settings.max_attempts and self._speech <= self._settings.max_speech:
+            number = len(self._attempts) + 1
+            self._open = _Attempt(number, self._text, self._begin(self._text, number))
+            self._attempts.append(self._open)
 
     def _withdraw(self, why: str) -> None:
         if self._open:
             self._open.task.cancel()
             record("llm", "withdrawn", attempt=self._open.number, why=why)
-            self._withdrawn.append(self._open.task)
             self._open = None
 
     def settle(self, final: str) -> AsyncIterator | None:
         """Return the answer that has begun, if its words are those of the final transcript."""
-        if self._open and not same_words(final, self._open.text):
+        if self._open and not (final and same_words(final, self._open.text)):
             self._withdraw("the final transcript differs")
         kept, self._open = self._open, None
         if kept is None:
@@ -145,6 +147,7 @@ class Speculation:
         return kept
 
     async def aclose(self) -> None:
-        """Withdraw what is open, and wait until everything withdrawn has stopped."""
+        """Withdraw what is open, and end every answer that was begun, the one that was kept included."""
         self._withdraw("the turn ended")
-        await asyncio.gather(*self._withdrawn, return_exceptions=True)
+        for attempt in self._attempts:
+            await attempt.aclose()

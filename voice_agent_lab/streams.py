@@ -106,4 +106,5 @@ async def guard(
                 yield item
     finally:
         if hasattr(stream, "aclose"):
-            await stream.aclose()
+            with named(stage):
+                await stream.aclose()

@@ -1,6 +1,6 @@
 """Between the stages: what passes, when, and how long the stage worked on it.
 
-Each of these generators sits behind one component, passes everything on unchanged, and writes to the
+Each of these generators sits behind one component, passes on all that is not empty, and writes to the
 event log. A component need not know that it is watched, so any other can take its place and is
 measured in the same way. What its stage works on begins when it is asked for, or, if later, when the
 input for it is there; waiting for either does not count.
@@ -57,6 +57,8 @@ async def synthesised(
         aclosing(guard("tts", tts.synthesize_stream, watched)) as chunks,
     ):
         async for chunk in chunks:
+            with named("tts"):
+                check_kind("a chunk", chunk, np.ndarray)
             if not len(chunk):
                 continue
             record(

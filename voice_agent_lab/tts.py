@@ -31,7 +31,10 @@ class Synthesiser(Protocol):
     sample_rate: int
 
     def synthesize_stream(self, text_stream: AsyncIterator[str]) -> AsyncIterator[np.ndarray]:
-        """Yield the audio of each piece of text, chunk by chunk, as float32 of shape (samples,)."""
+        """Yield the audio of each piece of text, chunk by chunk, as float32 of shape (samples,).
+
+        An empty chunk counts for nothing.
+        """
         ...
 
 
