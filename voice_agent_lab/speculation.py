@@ -149,5 +149,4 @@ class Speculation:
     async def aclose(self) -> None:
         """Withdraw what is open, and end every answer that was begun, the one that was kept included."""
         self._withdraw("the turn ended")
-        for attempt in self._attempts:
-            await attempt.aclose()
+        await asyncio.gather(*(attempt.aclose() for attempt in self._attempts))
