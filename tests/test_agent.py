@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_agent_lab.agent import LEGAL, OVERLAPS, AgentState, StreamingVoiceAgent
+from voice_agent_lab.agent import OVERLAPS, AgentState, StreamingVoiceAgent
 from voice_agent_lab.asr import StreamingASR
 from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.distributions import LogNormal, StageLatencies
@@ -20,6 +20,7 @@ from voice_agent_lab.llm import StreamingLLM
 from voice_agent_lab.playback import Playback
 from voice_agent_lab.simulation import simulate
 from voice_agent_lab.speculation import Eager
+from voice_agent_lab.states import LEGAL
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.tts import StreamingTTS
 from voice_agent_lab.turn_taking import EnergyVAD, SilenceTimeout
@@ -275,7 +276,7 @@ def test_bad_options_are_named(options, words):
         ({"latencies": {"llm_first_token": 1}}, "latencies is .* must be an instance of StageLatencies"),
         ({"aggregation": []}, "aggregation is"),
         ({"audio": object()}, r"audio is .* has no stream_audio"),
-        ({"vad": Deaf()}, r"vad is .* has no hears_speech; it needs hears_speech and reset"),
+        ({"vad": Deaf()}, r"vad is .* has no hears_speech; it needs hears_speech, reset"),
         ({"endpointing": Deaf()}, r"endpointing is .* has no finished"),
         ({"asr": EnergyVAD()}, r"asr is .* has no transcribe_stream"),
         ({"llm": StreamingLLM}, r"llm is the class StreamingLLM; give an instance of it"),

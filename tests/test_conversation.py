@@ -297,7 +297,7 @@ class Silent:
 def test_a_line_that_waits_for_ever_ends_the_conversation_and_says_so(script):
     agent = StreamingVoiceAgent(llm=Silent(), max_listening=5.0)
     with pytest.raises(
-        TimeoutError, match=r"'Stop!' is to be said while the agent is speaking, .* for 5 s \(max_listening\)"
+        TimeoutError, match=r"'Stop!' is to be said while the agent is speaking, .* for 5 s; give the line"
     ):
         simulate(agent.converse([*script, Say("Stop!", during="speaking")]), max_virtual_time=300)
     assert len(agent.turns) == len(script)

@@ -31,7 +31,7 @@ from voice_agent_lab.llm import LanguageModel, StreamingLLM
 from voice_agent_lab.playback import Playback
 from voice_agent_lab.recording import Recording
 from voice_agent_lab.speculation import Eager, Speculation
-from voice_agent_lab.states import LEGAL, AgentState
+from voice_agent_lab.states import AgentState, StateMachine
 from voice_agent_lab.streams import StageError, guard, named, run_ahead
 from voice_agent_lab.taps import all_first, generated, opened, processed, synthesised
 from voice_agent_lab.timeline import EventLog, record
@@ -40,6 +40,16 @@ from voice_agent_lab.turn import Turn
 from voice_agent_lab.turn_taking import Endpointing, EnergyVAD, SilenceTimeout, VoiceActivityDetector
 
 OVERLAPS = ("sequential", "chained", "concurrent", "eager")
+
+_NEEDED = {
+    "audio": ("stream_audio", "chunk_size", "sample_rate", "latency"),
+    "vad": ("hears_speech", "reset"),
+    "endpointing": ("finished", "reset"),
+    "asr": ("transcribe_stream",),
+    "llm": ("generate_response",),
+    "tts": ("synthesize_stream", "sample_rate"),
+    "playback": ("play", "heard"),
+}  # of each component, for a turn
 
 
 class StreamingVoiceAgent:
@@ -115,18 +125,15 @@ class StreamingVoiceAgent:
         asr_rng, llm_rng, tts_rng = np.random.default_rng(seed).spawn(3)
         self.overlap = overlap
         self.aggregation = check_unit(aggregation)
-        asr = asr or StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng)
-        llm = llm or StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng)
-        tts = tts or StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng)
-        self.audio = check_component("audio", audio or AudioInputStream(), "stream_audio")
-        self.vad = check_component("vad", vad or EnergyVAD(), "hears_speech", "reset")
-        self.endpointing = check_component(
-            "endpointing", endpointing or SilenceTimeout(), "finished", "reset"
-        )
-        self.asr = check_component("asr", asr, "transcribe_stream")
-        self.llm = check_component("llm", llm, "generate_response")
-        self.tts = check_component("tts", tts, "synthesize_stream", "sample_rate")
-        self.playback = check_component("playback", playback or Playback(), "play", "heard")
+        self.audio = audio or AudioInputStream()
+        self.vad = vad or EnergyVAD()
+        self.endpointing = endpointing or SilenceTimeout()
+        self.asr = asr or StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng)
+        self.llm = llm or StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng)
+        self.tts = tts or StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng)
+        self.playback = playback or Playback()
+        for name, needed in _NEEDED.items():
+            check_component(name, getattr(self, name), *needed)
         policy = getattr(self.endpointing, "policy", self.endpointing)
         if getattr(policy, "more_to_come", self) is None:
             # A simulated detector knows the truth, from a simulated user.
@@ -140,10 +147,9 @@ class StreamingVoiceAgent:
                 f"the microphone gives {self.audio.sample_rate} Hz and the recogniser takes {asr_rate} Hz; "
                 "use the same rate for both"
             )
-        self.state = AgentState.LISTENING
+        self._states = StateMachine()
         self.turns: list[Turn] = []
         self.recording = Recording(self.tts.sample_rate)
-        self._changed = asyncio.Event()
 
     @property
     def metrics_history(self) -> list[LatencyMetrics]:
@@ -176,7 +182,7 @@ class StreamingVoiceAgent:
         StageError
             If a stage fails. The turn is kept with what was measured, and the agent listens again.
         """
-        self._must_be_free()
+        self._states.begin()
         check_kind("user_input", user_input, str)
         turn = Turn(EventLog(asyncio.get_running_loop().time()))
         with turn.log.recording(), self._kept(turn):
@@ -209,24 +215,17 @@ class StreamingVoiceAgent:
         """
         return await dialogue.converse(self, script)
 
+    @property
+    def state(self) -> AgentState:
+        """What the agent is doing."""
+        return self._states.state
+
     async def reached(self, state: AgentState) -> None:
         """Return when the agent is in `state`; raise TimeoutError if it only listens for `max_listening` s."""
-        while self.state is not state:
-            self._changed.clear()
-            patience = self.max_listening + self.audio.latency if self.state is AgentState.LISTENING else None
-            try:
-                async with asyncio.timeout(patience):
-                    await self._changed.wait()
-            except TimeoutError:
-                message = f"the agent has only listened for {self.max_listening:g} s (max_listening)"
-                raise TimeoutError(message) from None
+        await self._states.reached(state, self.max_listening + self.audio.latency)
 
-    def _must_be_free(self) -> None:
-        if self.state is not AgentState.LISTENING:
-            raise RuntimeError(
-                f"the agent is {self.state.value}; wait for the turn that is running before starting another"
-            )
-        self._changed = asyncio.Event()  # an event belongs to the loop that it is used in
+    def _become(self, state: AgentState) -> None:
+        self._states.become(state)
 
     @contextmanager
     def _kept(self, turn: Turn) -> Iterator[None]:
@@ -241,13 +240,6 @@ class StreamingVoiceAgent:
             if self.state is not AgentState.LISTENING:
                 self._become(AgentState.LISTENING)
             self.turns.append(turn)
-
-    def _become(self, state: AgentState) -> None:
-        if state not in LEGAL[self.state]:
-            raise RuntimeError(f"the agent cannot go from {self.state.value} to {state.value}")
-        self.state = state
-        record("agent", "state", state=state.value)
-        self._changed.set()
 
     # The first half: from the microphone to the transcript.
 

@@ -9,7 +9,6 @@ from numbers import Real
 from typing import TypeVar
 
 Kind = TypeVar("Kind")
-Component = TypeVar("Component")
 
 
 def check_seconds(name: str, value: float, unit: str = "seconds") -> float:
@@ -58,13 +57,12 @@ def check_kind(name: str, value: Kind, kind: type[Kind]) -> Kind:
     return value
 
 
-def check_component(name: str, value: Component, *needed: str) -> Component:
-    """Return `value` if it has all the methods and attributes that a turn needs of it, else raise TypeError."""
+def check_component(name: str, value: object, *needed: str) -> None:
+    """Raise TypeError if an object lacks one of the methods and attributes that are needed of it."""
     missing = [attribute for attribute in needed if not hasattr(value, attribute)]
     if isinstance(value, type):
         raise TypeError(
             f"{name} is the class {value.__name__}; give an instance of it, such as {value.__name__}()"
         )
     if missing:
-        raise TypeError(f"{name} is {value!r}, which has no {missing[0]}; it needs {' and '.join(needed)}")
-    return value
+        raise TypeError(f"{name} is {value!r}, which has no {missing[0]}; it needs {', '.join(needed)}")

@@ -24,7 +24,7 @@ Agent = Any
 
 async def converse(agent: Agent, script: Sequence[Say]) -> list[Turn]:
     """Let the agent hold a conversation; see `StreamingVoiceAgent.converse`."""
-    agent._must_be_free()
+    agent._states.begin()
     if isinstance(script, str | Say):
         raise TypeError(f"script is {script!r}; it must be a list of Say")
     script = [check_kind("a line of the script", line, Say) for line in script]
