@@ -90,9 +90,10 @@ def test_a_limit_changes_when_items_are_made_but_loses_none():
     assert source.made == [(1.0, 0), (2.0, 1), (3.0, 2), (5.0, 3), (8.0, 4), (11.0, 5)]
 
 
-def test_an_error_comes_after_the_items_that_were_made_before_it():
+@pytest.mark.parametrize("limit", [0, 1, 2, 3])
+def test_an_error_comes_after_the_items_that_were_made_before_it(limit):
     async def fails():
-        stream = run_ahead(Source(3, OSError("unplugged")).stream())
+        stream = run_ahead(Source(3, OSError("unplugged")).stream(), limit)
         got = [await anext(stream)]
         await asyncio.sleep(10)  # by now it has failed
         got += [await anext(stream), await anext(stream)]

@@ -8,6 +8,7 @@ a task that keeps asking, and a queue that keeps what it got.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import TypeVar
 
 from voice_agent_lab.timeline import record
@@ -48,22 +49,25 @@ async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncIterato
     Exception
         Whatever `stream` raises, after the items it gave before.
     """
-    queue: asyncio.Queue[tuple[bool, Item | BaseException | None]] = asyncio.Queue(limit)
+    queue: asyncio.Queue[tuple[bool, Item | BaseException | None]] = asyncio.Queue()
+    room = asyncio.Semaphore(limit or inf)  # for items; there is always room for the end
 
     async def pump() -> None:
         try:
             async for item in stream:
-                await queue.put((True, item))
+                await room.acquire()
+                queue.put_nowait((True, item))
         except (Exception, asyncio.CancelledError) as error:  # cancelled from within or from without
             queue.put_nowait((False, error))
         else:
-            await queue.put((False, None))
+            queue.put_nowait((False, None))
 
     task = asyncio.create_task(pump(), name=f"run_ahead({getattr(stream, '__qualname__', stream)})")
     try:
         while True:
             is_item, value = await queue.get()
             if is_item:
+                room.release()
                 yield value
             elif value is None:
                 return
