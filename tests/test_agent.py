@@ -11,19 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_agent_lab.agent import OVERLAPS, AgentState, StreamingVoiceAgent
-from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.distributions import LogNormal, StageLatencies
-from voice_agent_lab.latency import LatencyBudgets
-from voice_agent_lab.llm import StreamingLLM
-from voice_agent_lab.playback import Playback
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.speculation import Eager
-from voice_agent_lab.states import LEGAL
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.latency import LatencyBudgets
+from voice_agent_lab.stages.asr import StreamingASR
+from voice_agent_lab.stages.distributions import LogNormal, StageLatencies
+from voice_agent_lab.stages.endpointing import SilenceTimeout
+from voice_agent_lab.stages.llm import StreamingLLM
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.tts import StreamingTTS
+from voice_agent_lab.stages.vad import EnergyVAD
 from voice_agent_lab.streams import StageError
-from voice_agent_lab.tts import StreamingTTS
-from voice_agent_lab.turn_taking import EnergyVAD, SilenceTimeout
+from voice_agent_lab.turns.agent import OVERLAPS, AgentState, StreamingVoiceAgent
+from voice_agent_lab.turns.speculation import Eager
+from voice_agent_lab.turns.states import LEGAL
 
 PROMPT = "Hello, how are you today?"  # 25 characters: 2.0 s of speech, 20 frames
 
@@ -630,9 +631,9 @@ def test_whenever_a_turn_is_cancelled_or_fails_nothing_is_left(options, at, stag
 # --- Determinism and real time --------------------------------------------------------------------
 
 LOG = """
-from voice_agent_lab.agent import StreamingVoiceAgent
-from voice_agent_lab.distributions import LogNormal, StageLatencies
-from voice_agent_lab.simulation import simulate
+from voice_agent_lab.turns.agent import StreamingVoiceAgent
+from voice_agent_lab.stages.distributions import LogNormal, StageLatencies
+from voice_agent_lab.clock.simulation import simulate
 agent = StreamingVoiceAgent(latencies=StageLatencies(*map(LogNormal, (.05, .2, .4, .02, .2, .05))), seed=7)
 simulate(agent.process_turn("What's the weather like?"))
 print(agent.turns[0].log.to_json())

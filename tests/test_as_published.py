@@ -4,7 +4,6 @@ from math import isnan
 
 import pytest
 
-from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
 from voice_agent_lab.as_published import (
     DEFAULT_REPLY,
     DEMO_BUDGETS,
@@ -15,8 +14,9 @@ from voice_agent_lab.as_published import (
     published_reports,
     run_demo,
 )
-from voice_agent_lab.llm import StreamingLLM
-from voice_agent_lab.simulation import simulate
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.stages.llm import StreamingLLM
+from voice_agent_lab.turns.agent import AgentState, StreamingVoiceAgent
 
 # prompt, speech, asr_complete, llm_first_token, llm_complete, tts_first_chunk, tts_complete, time to first audio:
 # the article's listing, worked out by hand.

@@ -5,11 +5,11 @@ import asyncio
 import numpy as np
 import pytest
 
-from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.distributions import LogNormal
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.speech import CHARS_PER_SECOND
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.stages.asr import StreamingASR
+from voice_agent_lab.stages.distributions import LogNormal
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.speech import CHARS_PER_SECOND
 from voice_agent_lab.streams import run_ahead
 
 FRAME = 0.1

@@ -9,11 +9,11 @@ from math import inf, isnan, nan
 import numpy as np
 import pytest
 
-from voice_agent_lab import speech
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.speech import AUDIBLE_RMS, speech_bounds, speech_like
-from voice_agent_lab.timeline import EventLog
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.log import EventLog
+from voice_agent_lab.stages import speech
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.speech import AUDIBLE_RMS, speech_bounds, speech_like
 
 RATE = 16000
 
@@ -209,9 +209,7 @@ def test_speech_bounds_do_not_depend_on_the_sample_rate():
 
 
 def test_the_same_words_sound_the_same_in_every_process():
-    script = (
-        "from voice_agent_lab.audio import speech_like as s; print(hash(s('Hello', 0.5).tobytes().hex()))"
-    )
+    script = "from voice_agent_lab.stages.speech import speech_like as s; print(hash(s('Hello', 0.5).tobytes().hex()))"
     environment = {"PYTHONHASHSEED": "0", "PYTHONPATH": ":".join(sys.path)}
     hashes = {
         subprocess.run(

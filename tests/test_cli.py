@@ -12,12 +12,12 @@ import soundfile
 from nbformat.v4 import new_code_cell, new_notebook
 
 from voice_agent_lab import demo
-from voice_agent_lab.agent import OVERLAPS
 from voice_agent_lab.as_published import PROMPTS
 from voice_agent_lab.cli import main
 from voice_agent_lab.courseware import refresh, to_text
-from voice_agent_lab.timeline import EventLog
-from voice_agent_lab.turn import Turn
+from voice_agent_lab.measure.log import EventLog
+from voice_agent_lab.measure.turn import Turn
+from voice_agent_lab.turns.agent import OVERLAPS
 
 WRITTEN = sorted(
     [

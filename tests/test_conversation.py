@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_agent_lab.agent import StreamingVoiceAgent
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.conversation import Say
-from voice_agent_lab.distributions import StageLatencies
-from voice_agent_lab.interruption import Interruption
-from voice_agent_lab.llm import StreamingLLM
-from voice_agent_lab.playback import Playback
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.speculation import Eager, same_words
-from voice_agent_lab.speech import spoken_words
-from voice_agent_lab.states import LEGAL, AgentState
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.stages.distributions import StageLatencies
+from voice_agent_lab.stages.endpointing import SilenceTimeout
+from voice_agent_lab.stages.llm import StreamingLLM
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.speech import spoken_words
+from voice_agent_lab.stages.tts import StreamingTTS
 from voice_agent_lab.streams import StageError
-from voice_agent_lab.tts import StreamingTTS
-from voice_agent_lab.turn_taking import SilenceTimeout
+from voice_agent_lab.turns.agent import StreamingVoiceAgent
+from voice_agent_lab.turns.interruption import Interruption
+from voice_agent_lab.turns.script import Say
+from voice_agent_lab.turns.speculation import Eager, same_words
+from voice_agent_lab.turns.states import LEGAL, AgentState
 
 PROMPT = "Hello, how are you today?"  # 2.0 s; the transcript is final at 2.9 s
 QUICK = StageLatencies(asr_processing=0.01, asr_finalization=0.1)

@@ -132,7 +132,7 @@ def test_a_notebook_has_an_explorer_and_at_least_two_checked_exercises(path):
     graded = [cell["metadata"].get("nbgrader", {}) for cell in cells(path, "code")]
     assert sum(mark.get("solution", False) for mark in graded) >= 2
     assert sum(mark.get("grade", False) for mark in graded) >= 2
-    assert "explorers" in "\n".join(source(cell) for cell in cells(path, "code"))
+    assert "voice_agent_lab.lessons" in "\n".join(source(cell) for cell in cells(path, "code"))
 
 
 # --- Code cells -----------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from voice_agent_lab.distributions import (
+from voice_agent_lab.measure.latency import LatencyBudgets
+from voice_agent_lab.stages.distributions import (
     Fixed,
     LogNormal,
     Measured,
@@ -14,7 +15,6 @@ from voice_agent_lab.distributions import (
     as_distribution,
     drawn,
 )
-from voice_agent_lab.latency import LatencyBudgets
 
 MANY = 100_000
 

@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_agent_lab import turn_taking
-from voice_agent_lab.agent import StreamingVoiceAgent
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.distributions import StageLatencies
-from voice_agent_lab.endpointing import (
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.stages.distributions import StageLatencies
+from voice_agent_lab.stages.endpointing import (
     HangoverTimeout,
     LearnedDetector,
     MinMaxDelay,
@@ -20,7 +18,8 @@ from voice_agent_lab.endpointing import (
     SmartTurnOrTimeout,
     TranscriptArrival,
 )
-from voice_agent_lab.simulation import simulate
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 N = 10_000
 
@@ -37,10 +36,6 @@ def finished_after(policy, seconds=0.1, frames=1000):
 
 
 # --- Timers ---------------------------------------------------------------------------------------
-
-
-def test_the_timer_that_the_agent_imports_is_this_one():
-    assert turn_taking.SilenceTimeout is SilenceTimeout
 
 
 @pytest.mark.parametrize(

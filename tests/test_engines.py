@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from voice_agent_lab.engines import MissingExtra, optional
-from voice_agent_lab.speech import speech_bounds
+from voice_agent_lab.stages.speech import speech_bounds
 
 SENTENCES = [
     "hello how are you today",
@@ -625,7 +625,7 @@ def test_a_whole_turn_in_virtual_time_charges_what_the_compute_took(espeak, sile
 
 def test_a_real_conversation_can_be_interrupted(espeak, silero, sphinx):
     from voice_agent_lab import Interruption, Say, simulate
-    from voice_agent_lab.endpointing import HangoverTimeout
+    from voice_agent_lab.stages.endpointing import HangoverTimeout
 
     agent = chain()
     agent.endpointing, agent.interruption = HangoverTimeout(0.2, 0.4), Interruption(min_speech=0.3)

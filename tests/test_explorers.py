@@ -24,15 +24,11 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from voice_agent_lab import explorers
+from voice_agent_lab import lessons as explorers
 from voice_agent_lab.as_published import PROMPTS, Fault
-from voice_agent_lab.distributions import StageLatencies
-from voice_agent_lab.explorers import (
-    Explorer,
+from voice_agent_lab.lessons import (
     article,
-    base,
     budgets,
-    choice,
     critical_paths,
     drafted_tokens,
     final_transcripts,
@@ -42,18 +38,19 @@ from voice_agent_lab.explorers import (
     partials,
     published,
     recognition,
-    slider,
     sound_in_frames,
-    switch,
     token_streams,
     tokens,
     voice,
     who_waits,
 )
+from voice_agent_lab.lessons import explorer as base
+from voice_agent_lab.lessons.explorer import Explorer, choice, slider, switch
+from voice_agent_lab.measure.log import EventLog
+from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.plots import new_figure, png
-from voice_agent_lab.speech import CHARS_PER_SECOND
-from voice_agent_lab.timeline import EventLog
-from voice_agent_lab.turn import Turn
+from voice_agent_lab.stages.distributions import StageLatencies
+from voice_agent_lab.stages.speech import CHARS_PER_SECOND
 
 # Finding them.
 
@@ -271,10 +268,10 @@ def counting(limit=7.0):
 
 
 def test_a_slider_of_whole_numbers_gives_whole_numbers():
-    control = slider("frame (ms)", 10, 100, 20)
+    control = slider("frame (ms)", 10, 100, 20).make()
     assert isinstance(control, widgets.IntSlider)
     assert (control.min, control.max, control.value, control.step) == (10, 100, 20, 1)
-    assert slider("frame (ms)", 10, 100, 20, 5).step == 5
+    assert slider("frame (ms)", 10, 100, 20, 5).make().step == 5
 
 
 @pytest.mark.parametrize(
@@ -288,18 +285,18 @@ def test_a_slider_of_whole_numbers_gives_whole_numbers():
     ],
 )
 def test_any_fraction_makes_a_slider_of_fractions(low, high, value, step, expected):
-    control = slider("timeout (s)", low, high, value, step)
+    control = slider("timeout (s)", low, high, value, step).make()
     assert isinstance(control, widgets.FloatSlider)
     assert control.step == expected
     assert (control.readout_format, control.continuous_update) == (".2f", False)
 
 
 def test_a_choice_is_a_list_and_a_switch_a_check_box():
-    control = choice("who waits", ("a", "b"), "b")
+    control = choice("who waits", ("a", "b"), "b").make()
     assert isinstance(control, widgets.Dropdown)
     assert (control.options, control.value, control.description) == (("a", "b"), "b", "who waits")
-    assert isinstance(switch("mend it"), widgets.Checkbox)
-    assert (switch("mend it").value, switch("mend it", True).value) == (False, True)
+    assert isinstance(switch("mend it").make(), widgets.Checkbox)
+    assert (switch("mend it").make().value, switch("mend it", True).make().value) == (False, True)
 
 
 def test_it_draws_once_for_each_change_and_not_without_one():

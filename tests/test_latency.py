@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from voice_agent_lab.latency import (
+from voice_agent_lab.measure.latency import (
     BudgetReport,
     LatencyBudgets,
     LatencyMetrics,

@@ -5,9 +5,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from voice_agent_lab.distributions import LogNormal
-from voice_agent_lab.llm import DEFAULT_REPLY, REPLIES, StreamingLLM
-from voice_agent_lab.simulation import simulate
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.stages.distributions import LogNormal
+from voice_agent_lab.stages.llm import DEFAULT_REPLY, REPLIES, StreamingLLM
 
 SMALL = {"time clock": "It is two.", "weather": "It is sunny.", "hi": "Hi."}
 

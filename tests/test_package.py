@@ -24,8 +24,32 @@ FILES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 TREES = {name: ast.parse(path.read_text(encoding="utf-8"), str(path)) for name, path in FILES.items()}
-OUTSIDE = {"plots", "explorers", "cli", "demo", "courseware", "trace", "engines"}
-PIPELINE = sorted(name for name in FILES if name != "voice_agent_lab" and name.split(".")[1] not in OUTSIDE)
+
+# The rooms, and which others each may import: the table in the README.
+PIPELINE = {"checks", "streams", "measure", "stages", "turns"}
+ROOMS = {
+    "checks": set(),
+    "clock": {"checks"},
+    "measure": {"checks"},
+    "streams": {"measure"},
+    "stages": {"checks", "streams", "measure"},
+    "turns": {"checks", "streams", "measure", "stages"},
+    "models": {"checks", "stages"},
+    "published": set(),
+    "as_published": {*PIPELINE, "published"},
+    "presets": {*PIPELINE, "models", "published", "as_published"},
+    "tiny": set(),
+    "engines": {"checks", "streams", "measure", "stages"},
+    "traces": {"checks", "measure"},
+    "plots": {"checks", "measure", "models", "published"},
+}
+ROOMS |= {"lessons": {*ROOMS, ""}}
+ROOMS |= {name: {*ROOMS, "demo", "courseware", ""} for name in ("cli", "demo", "courseware")}
+
+
+def room_of(module):
+    """Return the room of a module; "" is the package itself."""
+    return [*module.split("."), ""][1]
 
 
 # --- The public face ------------------------------------------------------------------------------
@@ -54,8 +78,8 @@ def test_nothing_public_is_missing_from_the_list():
     assert public == set(voice_agent_lab.__all__)
 
 
-def test_the_further_modules_of_the_docstring_exist():
-    further = voice_agent_lab.__doc__.partition("Further modules")[2]
+def test_the_further_rooms_of_the_docstring_exist():
+    further = voice_agent_lab.__doc__.partition("Further rooms")[2]
     for name in re.findall(r"``(\w+)``", further):
         assert importlib.import_module(f"voice_agent_lab.{name}")
 
@@ -107,14 +131,26 @@ def test_imports_run_one_way():
     assert sorted(order) == sorted(FILES)
 
 
-@pytest.mark.parametrize("module", PIPELINE)
-def test_the_pipeline_imports_no_drawing_no_widgets_and_no_command(module):
+@pytest.mark.parametrize("module", sorted(FILES.keys() - {"voice_agent_lab"}))
+def test_a_room_imports_only_the_rooms_that_it_may(module):
+    rooms = {room_of(name) for name in imported(module) & set(FILES)}
+    assert rooms - {room_of(module)} <= ROOMS[room_of(module)]
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in FILES if room_of(name) in PIPELINE | {"clock", "models"}]
+)
+def test_the_pipeline_imports_no_drawing_and_no_widgets(module):
     outside = {"matplotlib", "ipywidgets", "tqdm", "nbclient", "nbformat", "IPython"}
-    rooms = {"plots", "explorers", "cli", "demo"}
-    for name in imported(module):
-        first, second, *_ = [*name.split("."), ""]
-        assert first not in outside
-        assert first != "voice_agent_lab" or second not in rooms
+    assert {name.split(".")[0] for name in imported(module)} & outside == set()
+
+
+def test_each_room_says_what_it_owns_and_the_readme_has_it():
+    folders = {name for name in FILES if FILES[name].name == "__init__.py" and name != "voice_agent_lab"}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for room in folders:
+        assert ast.get_docstring(TREES[room]).partition("\n")[0].endswith(".")
+        assert f"`{room.split('.')[1]}/`" in readme
 
 
 def test_the_package_can_be_imported_without_its_heavy_and_its_optional_dependencies():

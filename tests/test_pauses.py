@@ -5,8 +5,8 @@ from math import exp, inf, isnan, nan, sqrt
 import numpy as np
 import pytest
 
-from voice_agent_lab.endpointing import HangoverTimeout, LearnedDetector, Policy, SilenceTimeout
-from voice_agent_lab.pauses import PauseModel, TradeOff, trade_off, trade_off_curve
+from voice_agent_lab.models.pauses import PauseModel, TradeOff, trade_off, trade_off_curve
+from voice_agent_lab.stages.endpointing import HangoverTimeout, LearnedDetector, Policy, SilenceTimeout
 
 ENGLISH = {0.3: 0.556, 0.6: 0.217, 1.0: 0.10, 1.6: 0.05}  # eot-bench: silence only, cut-offs per pause
 PAUSES = 705  # that these shares are of

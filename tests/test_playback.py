@@ -6,10 +6,10 @@ from contextlib import aclosing, suppress
 import numpy as np
 import pytest
 
-from voice_agent_lab.playback import Playback
-from voice_agent_lab.simulation import simulate
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.log import EventLog
+from voice_agent_lab.stages.playback import Playback
 from voice_agent_lab.streams import run_ahead
-from voice_agent_lab.timeline import EventLog
 
 RATE = 16000
 

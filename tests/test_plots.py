@@ -14,18 +14,18 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from voice_agent_lab import plots
-from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
-from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.latency import LatencyBudgets
-from voice_agent_lab.playback import Playback
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.latency import LatencyBudgets
+from voice_agent_lab.measure.log import Event, EventLog
+from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.plots import drawing
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.speech import speech_like
+from voice_agent_lab.stages.asr import StreamingASR
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.speech import speech_like
+from voice_agent_lab.stages.tts import StreamingTTS
 from voice_agent_lab.streams import StageError
-from voice_agent_lab.timeline import Event, EventLog
-from voice_agent_lab.tts import StreamingTTS
-from voice_agent_lab.turn import Turn
+from voice_agent_lab.turns.agent import AgentState, StreamingVoiceAgent
 
 
 class FailingLLM:
@@ -109,8 +109,8 @@ def test_a_figure_is_a_value_with_alt_text_that_leaves_the_settings_alone():
 
 def test_pyplot_is_not_imported():
     code = (
-        "import sys; from voice_agent_lab import plots; from voice_agent_lab.turn import Turn; "
-        "from voice_agent_lab.timeline import EventLog; plots.png(plots.turn_timeline(Turn(EventLog()))); "
+        "import sys; from voice_agent_lab import plots; from voice_agent_lab.measure.turn import Turn; "
+        "from voice_agent_lab.measure.log import EventLog; plots.png(plots.turn_timeline(Turn(EventLog()))); "
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

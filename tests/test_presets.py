@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from voice_agent_lab.as_published import DEMO_BUDGETS
-from voice_agent_lab.distributions import StageLatencies
-from voice_agent_lab.endpointing import SilenceTimeout
+from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.presets import PRESETS, Preset, preset
-from voice_agent_lab.simulation import simulate
+from voice_agent_lab.stages.distributions import StageLatencies
+from voice_agent_lab.stages.endpointing import SilenceTimeout
 
 PROMPT = "Hello, how are you today?"  # answered with "Hello there! ...", two words
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from voice_agent_lab.recording import Recording, Sound, resample
-from voice_agent_lab.speech import speech_like
+from voice_agent_lab.measure.recording import Recording, Sound, resample
+from voice_agent_lab.stages.speech import speech_like
 
 RATE = 16000
 
@@ -132,8 +132,6 @@ def test_the_same_sound_gives_the_same_bytes_which_a_strict_reader_accepts():
 
 
 def test_five_minutes_of_conversation_can_be_listened_to():
-    script = (
-        "import numpy as np; from voice_agent_lab.recording import Sound; Sound(np.zeros((4_800_000, 2)))"
-    )
+    script = "import numpy as np; from voice_agent_lab.measure.recording import Sound; Sound(np.zeros((4_800_000, 2)))"
     environment = {"PYTHONPATH": ":".join(sys.path)}
     assert subprocess.run([sys.executable, "-c", script], check=False, env=environment).returncode == 0

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.presets import PRESETS, preset
-from voice_agent_lab.reported import (
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.log import Event, EventLog
+from voice_agent_lab.measure.reported import (
     article_time_to_first_audio,
     livekit_e2e,
     livekit_sum,
@@ -16,9 +16,9 @@ from voice_agent_lab.reported import (
     reported,
     reported_table,
 )
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.timeline import Event, EventLog
-from voice_agent_lab.turn import Turn
+from voice_agent_lab.measure.turn import Turn
+from voice_agent_lab.presets import PRESETS, preset
+from voice_agent_lab.stages.microphone import AudioInputStream
 
 # One turn by hand: what happens when, in seconds.
 EVENTS = (

@@ -24,8 +24,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_agent_lab import event_loop, virtual_loop
-from voice_agent_lab.simulation import DeadlockError, VirtualTimeExceeded, VirtualTimeLoop, simulate
+from voice_agent_lab.clock import event_loop, virtual_loop
+from voice_agent_lab.clock.simulation import DeadlockError, VirtualTimeExceeded, VirtualTimeLoop, simulate
 
 ROOT = Path(__file__).resolve().parents[1]
 REAL_CLOCKS = {name: getattr(time, name) for name in ("time", "monotonic", "perf_counter")}
@@ -1083,7 +1083,7 @@ def test_a_notebook_cell_may_simulate_and_await_afterwards():
     pytest.importorskip("ipykernel")
     cells = [
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
-        "import asyncio\nfrom voice_agent_lab.simulation import simulate",
+        "import asyncio\nfrom voice_agent_lab.clock.simulation import simulate",
         "async def nap():\n"
         "    await asyncio.sleep(60)\n"
         "    return asyncio.get_running_loop().time()\n"
@@ -1268,7 +1268,7 @@ def test_a_handler_of_the_users_own_is_left_in_place():
 
 TRACE = """
 import asyncio, random
-from voice_agent_lab.simulation import simulate
+from voice_agent_lab.clock.simulation import simulate
 
 trace = []
 

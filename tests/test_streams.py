@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from voice_agent_lab.simulation import simulate
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.log import EventLog
 from voice_agent_lab.streams import StageError, guard, run_ahead, sleep_until
-from voice_agent_lab.timeline import EventLog
 
 
 class Source:

@@ -5,8 +5,8 @@ import json
 from contextlib import suppress
 from math import isnan
 
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.timeline import Event, EventLog, record
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.log import Event, EventLog, record
 
 
 def events(log):

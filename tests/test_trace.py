@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from voice_agent_lab.agent import StreamingVoiceAgent
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.timeline import Event, EventLog
-from voice_agent_lab.trace import STAGES, chrome_trace
-from voice_agent_lab.turn import Turn
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.log import Event, EventLog
+from voice_agent_lab.measure.turn import Turn
+from voice_agent_lab.traces.perfetto import STAGES, chrome_trace
+from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 SMALL = (
     Event(0.0, "user", "input", {"text": "Où?"}),

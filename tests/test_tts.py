@@ -5,10 +5,11 @@ import asyncio
 import numpy as np
 import pytest
 
-from voice_agent_lab.distributions import LogNormal
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.speech import speech_bounds
-from voice_agent_lab.tts import StreamingTTS, aggregate
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.stages.aggregation import aggregate
+from voice_agent_lab.stages.distributions import LogNormal
+from voice_agent_lab.stages.speech import speech_bounds
+from voice_agent_lab.stages.tts import StreamingTTS
 
 TOKENS = ["Well, ", "it ", "is ", "2:30 ", "now. ", "Is ", "that ", "late? ", "Not ", "yet"]
 

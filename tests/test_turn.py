@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from voice_agent_lab.agent import StreamingVoiceAgent
-from voice_agent_lab.latency import LatencyMetrics
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.timeline import Event, EventLog
-from voice_agent_lab.tts import StreamingTTS
-from voice_agent_lab.turn import Part, Span, Turn, turns_table
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.latency import LatencyMetrics
+from voice_agent_lab.measure.log import Event, EventLog
+from voice_agent_lab.measure.turn import Part, Span, Turn, turns_table
+from voice_agent_lab.stages.tts import StreamingTTS
+from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 FULL = (
     Event(0.0, "user", "input", {"text": "Hi, you!"}),

@@ -6,10 +6,11 @@ from math import inf, nan
 import numpy as np
 import pytest
 
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.speech import speech_like
-from voice_agent_lab.turn_taking import EnergyVAD, SilenceTimeout
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.stages.endpointing import SilenceTimeout
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.speech import speech_like
+from voice_agent_lab.stages.vad import EnergyVAD
 
 
 def hears(vad, frame):

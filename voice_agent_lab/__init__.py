@@ -46,30 +46,30 @@ What happened
     Recording : the conversation as stereo sound
     Sound : a sound to listen to in a notebook
 
-Further modules, imported by name: ``as_published`` (the article's pipeline with its faults),
-``engines`` (real speech recognition, synthesis and voice activity), ``endpointing``, ``pauses``,
-``reported`` (what other tools would have measured), ``plots``, ``trace``.
+Further rooms, imported by name: ``as_published`` (the article's pipeline with its faults), ``clock``,
+``measure``, ``stages``, ``turns``, ``models``, ``engines`` (real speech recognition, synthesis and voice
+activity), ``traces``, ``plots``, ``lessons``.
 """
 
-from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
-from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.conversation import Say
-from voice_agent_lab.distributions import Fixed, LogNormal, Measured, StageLatencies, WithStalls
-from voice_agent_lab.endpointing import LearnedDetector, SilenceTimeout
-from voice_agent_lab.interruption import Interruption
-from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics
-from voice_agent_lab.llm import StreamingLLM
-from voice_agent_lab.playback import Playback
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.latency import LatencyBudgets, LatencyMetrics
+from voice_agent_lab.measure.log import EventLog
+from voice_agent_lab.measure.recording import Recording, Sound
+from voice_agent_lab.measure.turn import Turn, turns_table
 from voice_agent_lab.presets import preset
-from voice_agent_lab.recording import Recording, Sound
-from voice_agent_lab.simulation import simulate
-from voice_agent_lab.speculation import Eager
+from voice_agent_lab.stages.asr import StreamingASR
+from voice_agent_lab.stages.distributions import Fixed, LogNormal, Measured, StageLatencies, WithStalls
+from voice_agent_lab.stages.endpointing import LearnedDetector, SilenceTimeout
+from voice_agent_lab.stages.llm import StreamingLLM
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.tts import StreamingTTS
+from voice_agent_lab.stages.vad import EnergyVAD
 from voice_agent_lab.streams import StageError
-from voice_agent_lab.timeline import EventLog
-from voice_agent_lab.tts import StreamingTTS
-from voice_agent_lab.turn import Turn, turns_table
-from voice_agent_lab.turn_taking import EnergyVAD
+from voice_agent_lab.turns.agent import AgentState, StreamingVoiceAgent
+from voice_agent_lab.turns.interruption import Interruption
+from voice_agent_lab.turns.script import Say
+from voice_agent_lab.turns.speculation import Eager
 
 __all__ = [
     "AgentState",

@@ -23,16 +23,16 @@ from math import ceil, isnan, nan
 
 import numpy as np
 
-from voice_agent_lab.agent import AgentState, StreamingVoiceAgent
-from voice_agent_lab.asr import StreamingASR
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.latency import LatencyBudgets, LatencyMetrics
-from voice_agent_lab.llm import StreamingLLM
-from voice_agent_lab.speech import CHARS_PER_SECOND, speech_like
+from voice_agent_lab.measure.latency import LatencyBudgets, LatencyMetrics
+from voice_agent_lab.measure.log import record
+from voice_agent_lab.measure.turn import Turn
+from voice_agent_lab.stages.asr import StreamingASR
+from voice_agent_lab.stages.llm import StreamingLLM
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.speech import CHARS_PER_SECOND, speech_like
+from voice_agent_lab.stages.tts import StreamingTTS
 from voice_agent_lab.streams import sleep_until
-from voice_agent_lab.timeline import record
-from voice_agent_lab.tts import StreamingTTS
-from voice_agent_lab.turn import Turn
+from voice_agent_lab.turns.agent import AgentState, StreamingVoiceAgent
 
 # The inputs of the article's experiment. Other words would have other lengths and other times.
 PROMPTS = ("Hello, how are you today?", "What's the weather like?", "Can you tell me the time?")

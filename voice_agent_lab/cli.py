@@ -10,8 +10,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from voice_agent_lab import demo
-from voice_agent_lab.agent import OVERLAPS
 from voice_agent_lab.demo import CommandError
+from voice_agent_lab.turns.agent import OVERLAPS
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from voice_agent_lab.agent import StreamingVoiceAgent
 from voice_agent_lab.as_published import DEMO_BUDGETS, PROMPTS
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.latency import format_seconds
-from voice_agent_lab.simulation import simulate
+from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.latency import format_seconds
+from voice_agent_lab.measure.turn import Turn, turns_table
+from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.streams import StageError
-from voice_agent_lab.trace import chrome_trace
-from voice_agent_lab.turn import Turn, turns_table
+from voice_agent_lab.traces.perfetto import chrome_trace
+from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 BETWEEN_TURNS = 1.0
 """Seconds between the end of an answer and the next question, as in the article's demonstration."""

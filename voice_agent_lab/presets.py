@@ -18,15 +18,15 @@ from math import log
 import numpy as np
 import pandas as pd
 
-from voice_agent_lab.agent import StreamingVoiceAgent
 from voice_agent_lab.as_published import DEMO_BUDGETS
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.distributions import LogNormal, StageLatencies
-from voice_agent_lab.endpointing import MinMaxDelay, Policy, SilenceTimeout, SmartTurnOrTimeout
-from voice_agent_lab.latency import LatencyBudgets, _Shown
-from voice_agent_lab.pauses import PauseModel
-from voice_agent_lab.playback import Playback
-from voice_agent_lab.tts import StreamingTTS
+from voice_agent_lab.measure.latency import LatencyBudgets, _Shown
+from voice_agent_lab.models.pauses import PauseModel
+from voice_agent_lab.stages.distributions import LogNormal, StageLatencies
+from voice_agent_lab.stages.endpointing import MinMaxDelay, Policy, SilenceTimeout, SmartTurnOrTimeout
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.tts import StreamingTTS
+from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 
 @dataclass(frozen=True, repr=False)

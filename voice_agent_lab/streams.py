@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from math import inf
 from typing import TypeVar
 
-from voice_agent_lab.timeline import record
+from voice_agent_lab.measure.log import record
 
 Item = TypeVar("Item")
 

@@ -22,8 +22,8 @@ import typing
 from collections.abc import Callable, Iterable
 from inspect import getmembers, isfunction, signature
 
-from voice_agent_lab import explorers
-from voice_agent_lab.explorers import Explorer
+from voice_agent_lab import lessons as explorers
+from voice_agent_lab.lessons.explorer import Explorer
 
 
 def found() -> dict[str, Callable[[], Explorer]]:

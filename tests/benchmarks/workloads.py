@@ -91,7 +91,7 @@ async def asyncio_turns(mode: str, turns: int) -> list[list[float]]:
 
 def run_simulate(mode: str, turns: int) -> list[list[float]]:
     """Run the turns on this project's virtual-time loop."""
-    from voice_agent_lab.simulation import simulate
+    from voice_agent_lab.clock.simulation import simulate
 
     return simulate(asyncio_turns(mode, turns))
 

@@ -27,9 +27,9 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from voice_agent_lab.audio import AudioInputStream
 from voice_agent_lab.engines import optional
-from voice_agent_lab.recording import resample
+from voice_agent_lab.measure.recording import resample
+from voice_agent_lab.stages.microphone import AudioInputStream
 
 # From the library's header speak_lib.h.
 _SYNCHRONOUS, _DONT_EXIT, _BY_CHARACTER, _UTF8, _RATE, _PITCH = 2, 0x8000, 1, 1, 1, 3

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from voice_agent_lab.audio import AudioInputStream
-from voice_agent_lab.recording import resample
-from voice_agent_lab.speech import speech_bounds
+from voice_agent_lab.measure.recording import resample
+from voice_agent_lab.stages.microphone import AudioInputStream
+from voice_agent_lab.stages.speech import speech_bounds
 
 
 class AudioFileError(ValueError):

@@ -3,7 +3,7 @@
 PocketSphinx searches for the words that explain the sound best, and can say at any moment which
 those are so far. That is a partial. More sound may make other words more likely, and then the
 partial is revised. The end of the audio stream is the signal to finalise: deciding when that is
-belongs to endpointing (`turn_taking`).
+belongs to endpointing (`endpointing`).
 
 The search is as good as what it may find. With a grammar it knows every sentence that can be said,
 is quick and mostly right about those, and hears one of them in anything else. With the open model

@@ -19,7 +19,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
-from voice_agent_lab.turn import Span
+from voice_agent_lab.measure.turn import Span
 
 STAGE_COLOURS = {
     "user": "#CC79A7",

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from voice_agent_lab.checks import check_seconds
-from voice_agent_lab.latency import interval
+from voice_agent_lab.measure.latency import interval
+from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.plots.drawing import (
     DPI,
     SMALL,
@@ -30,7 +31,6 @@ from voice_agent_lab.plots.drawing import (
     write_above,
     write_beside,
 )
-from voice_agent_lab.turn import Turn
 
 
 @drawn_in_style

@@ -7,7 +7,8 @@ from math import inf, isnan
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from voice_agent_lab.latency import interval
+from voice_agent_lab.measure.latency import interval
+from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.plots.drawing import (
     DPI,
     SINCE_OPENED,
@@ -26,7 +27,6 @@ from voice_agent_lab.plots.drawing import (
     write_above,
     write_beside,
 )
-from voice_agent_lab.turn import Turn
 
 
 @drawn_in_style

@@ -13,7 +13,9 @@ from math import isnan
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from voice_agent_lab.latency import LatencyBudgets, interval
+from voice_agent_lab.measure.latency import LatencyBudgets, interval
+from voice_agent_lab.measure.log import Event
+from voice_agent_lab.measure.turn import Span, Turn
 from voice_agent_lab.plots.drawing import (
     SINCE_OPENED,
     STAGE_COLOURS,
@@ -31,8 +33,6 @@ from voice_agent_lab.plots.drawing import (
     write,
     write_beside,
 )
-from voice_agent_lab.timeline import Event
-from voice_agent_lab.turn import Span, Turn
 
 _ROWS = {
     "user": "user speech",

@@ -1,0 +1,203 @@
+"""What every asyncio event loop owes its users, apart from running and from time.
+
+It makes tasks and remembers them, closes async generators that were left unfinished, calls functions
+that would run in a thread, and hands on the errors that nobody awaits. `virtual_loop` adds the clock.
+What needs the outside world (sockets, subprocesses, signals) raises `NotImplementedError`, because it
+does not follow a virtual clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from itertools import count
+from time import perf_counter  # bound here, so that `bind_time` cannot replace it
+from typing import Any, NoReturn, TypeVar
+from weakref import WeakKeyDictionary
+
+from voice_agent_lab.clock.asyncio_internals import running_loop
+
+T = TypeVar("T")
+
+
+class LoopWithoutClock(asyncio.AbstractEventLoop):
+    """An event loop's tasks, async generators, worker functions and errors; its subclass runs them.
+
+    Parameters
+    ----------
+    worker_cost : float or None
+        As for `simulate`.
+    """
+
+    def __init__(self, worker_cost: float | None) -> None:
+        # asyncio keeps tasks and generators in sets, whose order differs from run to run; these
+        # keep the order of creation, in which they are reported and ended.
+        self._births = count()
+        self._tasks: WeakKeyDictionary[asyncio.Task, int] = WeakKeyDictionary()
+        self._asyncgens: WeakKeyDictionary[AsyncGenerator, None] = WeakKeyDictionary()
+        self._running = self._closed = self._debug = False
+        self._worker_cost = worker_cost
+        self._task_factory: Callable[..., asyncio.Future] | None = None
+        self._exception_handler: Callable[..., object] | None = None
+
+    def close(self) -> None:
+        """Refuse to run again."""
+        if self._running:
+            raise RuntimeError("Cannot close a running event loop")
+        self._closed = True
+
+    def is_running(self) -> bool:
+        """Return whether the loop is running."""
+        return self._running
+
+    def is_closed(self) -> bool:
+        """Return whether the loop was closed."""
+        return self._closed
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+
+    def _check_free(self) -> None:
+        self._check_open()
+        if self._running:
+            raise RuntimeError("This event loop is already running")
+
+    # --- tasks and futures ----------------------------------------------------------------
+
+    def create_future(self) -> asyncio.Future:
+        """Return a new future attached to this loop."""
+        return asyncio.Future(loop=self)
+
+    def create_task(self, coro: Coroutine, *, name: object = None, **options: Any) -> asyncio.Future:
+        """Schedule a coroutine as a task; `options` are those of the running Python's `asyncio.Task`."""
+        self._check_open()
+        if self._task_factory is None:
+            task = asyncio.Task(coro, loop=self, name=name, **options)
+        else:
+            task = self._task_factory(self, coro, **{k: v for k, v in options.items() if v is not None})
+            if name is not None:
+                task.set_name(name)
+        self._tasks[task] = next(self._births)
+        return task
+
+    def set_task_factory(self, factory: Callable[..., asyncio.Future] | None) -> None:
+        """Make tasks with ``factory(loop, coro, **options)``, or with `asyncio.Task` again if None."""
+        self._task_factory = factory
+
+    def get_task_factory(self) -> Callable[..., asyncio.Future] | None:
+        """Return the task factory, or None."""
+        return self._task_factory
+
+    def _pending(self) -> list[asyncio.Task]:
+        return sorted(asyncio.all_tasks(self), key=lambda task: self._tasks.get(task, math.inf))
+
+    # --- async generators -----------------------------------------------------------------
+
+    def _asyncgen_begun(self, generator: AsyncGenerator) -> None:
+        self._asyncgens[generator] = None
+
+    def _asyncgen_dropped(self, generator: AsyncGenerator) -> None:
+        self._asyncgens.pop(generator, None)
+        if not self._closed:
+            self.call_soon_threadsafe(self.create_task, generator.aclose())
+
+    async def shutdown_asyncgens(self) -> None:
+        """Close the async generators that were begun and neither exhausted nor closed."""
+        generators = list(self._asyncgens)
+        self._asyncgens.clear()
+        closings = (generator.aclose() for generator in generators)
+        outcomes = await asyncio.gather(*closings, return_exceptions=True)
+        for generator, error in zip(generators, outcomes, strict=True):
+            if isinstance(error, Exception):
+                self._report("exception in an async generator that was closed", error, asyncgen=generator)
+
+    # --- functions that would run in a thread ---------------------------------------------
+
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
+        """Call ``func(*args)`` here and now, and deliver its outcome when its cost has passed.
+
+        Whatever else is due before that goes first, as it would with a real thread. The
+        executor is not used. A function that itself waits for the loop would wait for ever.
+        """
+        self._check_open()
+        future, result, error = self.create_future(), None, None
+        began = perf_counter()
+        try:
+            with running_loop(None):  # as in a thread, where no loop runs
+                result = func(*args)
+        except StopIteration as stop:  # which a future cannot carry
+            error = RuntimeError("func raised StopIteration")
+            error.__cause__ = stop
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as raised:
+            error = raised
+        cost = perf_counter() - began if self._worker_cost is None else self._worker_cost
+        self.call_later(cost, _settle, future, result, error)
+        return future
+
+    def set_default_executor(self, executor: Any) -> None:
+        """Accept an executor, which will not be used."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 (asyncio's)
+        """Do nothing, since there are no threads to join."""
+
+    # --- errors nobody awaits -------------------------------------------------------------
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Hand an error to the exception handler, or log it if there is none or it fails."""
+        try:
+            (self._exception_handler or type(self).default_exception_handler)(self, context)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            message = "Unhandled error in exception handler"
+            self.default_exception_handler({"message": message, "exception": error, "context": context})
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Log an error under the name "asyncio"."""
+        lines = [context.get("message") or "Unhandled exception in event loop"]
+        lines += [f"{k}: {v!r}" for k, v in context.items() if k not in ("message", "exception")]
+        logging.getLogger("asyncio").error("\n".join(lines), exc_info=context.get("exception"))
+
+    def _report(self, message: str, error: BaseException, **about: object) -> None:
+        self.call_exception_handler({"message": message, "exception": error} | about)
+
+    def set_exception_handler(self, handler: Callable[..., object] | None) -> None:
+        """Handle errors with ``handler(loop, context)``, or log them again if None."""
+        self._exception_handler = handler
+
+    def get_exception_handler(self) -> Callable[..., object] | None:
+        """Return the exception handler, or None."""
+        return self._exception_handler
+
+    def get_debug(self) -> bool:
+        """Return whether asyncio records where futures and tasks were created."""
+        return self._debug
+
+    def set_debug(self, enabled: bool) -> None:
+        """Set whether asyncio records where futures and tasks were created."""
+        self._debug = enabled
+
+
+def _settle(future: asyncio.Future, result: Any, error: BaseException | None) -> None:
+    if not future.done():  # it may have been cancelled meanwhile
+        future.set_result(result) if error is None else future.set_exception(error)
+
+
+def _needs_the_outside_world(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: LoopWithoutClock, *args: Any, **kwargs: Any) -> NoReturn:
+        raise NotImplementedError(
+            f"loop.{name}() needs the outside world (a socket, subprocess or signal), which does not "
+            "follow a virtual clock: run this coroutine in real time, with asyncio.run()."
+        )
+
+    return refuse
+
+
+for _name, _method in vars(asyncio.AbstractEventLoop).items():
+    if callable(_method) and not _name.startswith("_") and _name not in vars(LoopWithoutClock):
+        setattr(LoopWithoutClock, _name, _needs_the_outside_world(_name))

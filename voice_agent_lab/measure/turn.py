@@ -1,0 +1,274 @@
+"""A turn, read off its event log: stamps, spans, and the parts of the wait with their owners.
+
+Everything here is a pure function of the log. Nothing is measured twice, and what is not in the log
+was not measured.
+
+Conventions
+-----------
+The parts of the wait are contiguous: each begins where the one before ends, the first at the true
+end of speech, the last ends at the first audible sample. So they sum to voice-to-voice exactly.
+Where stages overlap, a stage owns only what it adds after the stage before it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import inf, isnan, nan
+
+import pandas as pd
+
+from voice_agent_lab.measure.heard import words_heard
+from voice_agent_lab.measure.latency import LatencyMetrics, _Shown, format_seconds, interval
+from voice_agent_lab.measure.log import Event, EventLog
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time in which a stage was busy with something, in seconds."""
+
+    stage: str
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """One contiguous part of the wait: what it is, who owns it, and when (seconds).
+
+    `owner` is one of "service", "setting", "pipeline", "network" and "device": whom to ask for the
+    milliseconds back.
+    """
+
+    name: str
+    stage: str
+    owner: str
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted, in seconds."""
+        return interval(self.start, self.end, self.name)
+
+
+# Each part of the wait: its name, its stage, its owner, and the event that ends it.
+_PARTS = (
+    ("last frame", "microphone", "setting", ("microphone", "speech_captured")),
+    ("input transport", "microphone", "network", ("microphone", "speech_delivered")),
+    ("endpointing", "endpointing", "setting", ("endpointing", "end_of_turn")),
+    ("recognition", "asr", "service", ("asr", "frame")),
+    ("finalisation", "asr", "service", ("asr", "complete")),
+    ("hand-over", "agent", "pipeline", ("llm", "started")),
+    ("first token", "llm", "service", ("llm", "token")),
+    ("text aggregation", "llm", "setting", ("tts", "piece")),
+    ("first chunk", "tts", "service", ("tts", "chunk")),
+    ("output transport", "playback", "network", ("playback", "chunk")),
+    ("leading silence", "tts", "service", ("playback", "started")),
+)
+
+
+@dataclass(repr=False)
+class Turn(_Shown):
+    """One turn of a conversation, read off its event log.
+
+    Parameters
+    ----------
+    log : EventLog
+        What happened.
+    """
+
+    log: EventLog
+
+    @property
+    def counted(self) -> EventLog:
+        """The log without the eager answers that were withdrawn: what metrics are about."""
+        withdrawn = {e.detail["attempt"] for e in self.log.all("llm", "withdrawn")}
+        if not withdrawn:
+            return self.log
+        kept = (e for e in self.log if e.detail.get("attempt") not in withdrawn)
+        return EventLog(self.log.origin, tuple(kept))
+
+    @property
+    def transcript(self) -> str:
+        """What the recogniser finally understood; empty if it did not come to that."""
+        return next((e.detail["text"] for e in self.log.all("asr", "complete")), "")
+
+    @property
+    def partials(self) -> list[tuple[float, str]]:
+        """Each partial transcript with its time in seconds."""
+        return [(e.time, e.detail["text"]) for e in self.log.all("asr", "partial")]
+
+    @property
+    def reply(self) -> str:
+        """What the language model generated."""
+        return "".join(e.detail["text"] for e in self.counted.all("llm", "token")).strip()
+
+    @property
+    def heard(self) -> str:
+        """The words of the reply that were heard to their end, by the position of playback."""
+        return words_heard(self.counted)
+
+    @property
+    def barge_in_to_silence(self) -> float:
+        """Seconds from the beginning of an interruption to silence at the user's ear.
+
+        ``nan`` without an interruption, or if there was no sound to stop yet.
+        """
+        if isnan(self.metrics.playback_started):
+            return nan
+        began, stopped = self.log.first("agent", "barge_in"), self.log.first("playback", "stopped")
+        return interval(min(began, stopped), stopped, "barge-in to silence") if began < inf else nan
+
+    @property
+    def wasted_tokens(self) -> int:
+        """How many tokens belong to eager answers that were withdrawn."""
+        withdrawn = {e.detail["attempt"] for e in self.log.all("llm", "withdrawn")}
+        return sum(e.detail.get("attempt") in withdrawn for e in self.log.all("llm", "token"))
+
+    @property
+    def lead(self) -> float:
+        """Seconds by which an eager answer that was kept had begun before its turn; ``nan`` without one."""
+        return next((e.detail["lead"] for e in self.log.all("llm", "kept")), nan)
+
+    @property
+    def metrics(self) -> LatencyMetrics:
+        """The stamps of this turn."""
+        log = self.counted
+        first = log.first
+        answered = first("asr", "complete")
+        return LatencyMetrics(
+            audio_chunk_received=first("microphone", "frame"),
+            asr_started=first("asr", "started"),
+            asr_partial=first("asr", "partial"),
+            asr_complete=first("asr", "complete"),
+            llm_started=first("llm", "started"),
+            llm_first_token=first("llm", "token"),
+            llm_complete=first("llm", "complete"),
+            tts_started=first("tts", "piece"),
+            tts_first_chunk=first("tts", "chunk"),
+            tts_complete=first("tts", "complete"),
+            # What ends after the transcript was final is an interruption, or belongs to the next turn.
+            speech_ended=max(
+                (e.time for e in log.all("user", "speech_ended") if not e.time > answered), default=nan
+            ),
+            end_of_turn=first("endpointing", "end_of_turn"),
+            playback_started=first("playback", "started"),
+            playback_ended=min(first("playback", "ended"), first("playback", "stopped"), key=_nan_last),
+        )
+
+    @property
+    def latencies(self) -> dict[str, list[float]]:
+        """For each budget's name the seconds that each of its items took; empty if not measured."""
+        metrics, log = self.metrics, self.counted
+        tokens, chunks = log.all("llm", "token"), log.all("tts", "chunk")
+        once = {
+            "asr_finalization": interval(log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"),
+            "llm_first_token": metrics.time_to_first_token,
+            "time_to_first_audio": metrics.get_time_to_first_audio(),
+        }
+        return {
+            "asr_processing": [e.detail["took"] for e in log.all("asr", "frame")],
+            "llm_token_generation": [e.detail["took"] for e in tokens[1:]],
+            "tts_first_chunk": [e.detail["took"] for e in chunks if e.detail["first_of_piece"]],
+            "tts_chunk_generation": [e.detail["took"] for e in chunks if not e.detail["first_of_piece"]],
+            **{name: [] if isnan(seconds) else [seconds] for name, seconds in once.items()},
+        }
+
+    @property
+    def underruns(self) -> list[Span]:
+        """The silences inside the reply: playback had run dry because synthesis was late."""
+        audible = self.log.first("playback", "started")
+        events = [event for event in self.log.all("playback", "underrun") if event.time > audible]
+        return [Span("playback", "underrun", interval(e.detail["seconds"], e.time), e.time) for e in events]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The contiguous parts of voice-to-voice, in order; empty if it was not measured.
+
+        An event that is missing from the log (a recogniser without endpointing, say) leaves its
+        part to the next one. Parts of no length are left out.
+        """
+        start, end = self.metrics.speech_ended, self.metrics.playback_started
+        if isnan(start) or isnan(end):
+            return ()
+        parts, reached, log = [], start, self.counted
+        for name, stage, owner, event in _PARTS:
+            # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
+            time = min(log.last(*event) if event == ("asr", "frame") else log.first(*event), end)
+            if time > reached:
+                parts.append(Part(name, stage, owner, reached, time))
+                reached = time
+        return tuple(parts)
+
+    @property
+    def spans(self) -> list[Span]:
+        """When each stage was busy, for a timeline: finished spans only."""
+        m, log = self.metrics, self.counted
+        frames_done = log.last("asr", "frame")
+        candidates = [
+            Span("user", "speech", log.first("user", "speech_started"), m.speech_ended),
+            Span("endpointing", "waiting for silence", m.speech_ended, m.end_of_turn),
+            Span("asr", "recognition", m.audio_chunk_received, frames_done),
+            Span("asr", "finalisation", frames_done, m.asr_complete),
+            Span("llm", "first token", m.llm_started, m.llm_first_token),
+            *_busy("llm", "tokens", log.all("llm", "token")[1:]),
+            Span("tts", "first chunk", m.tts_started, m.tts_first_chunk),
+            *_busy("tts", "chunks", log.all("tts", "chunk")[1:]),
+        ]
+        edges = [m.playback_started, *(t for u in self.underruns for t in (u.start, u.end)), m.playback_ended]
+        candidates += [
+            Span("playback", "speech", a, b) for a, b in list(pairwise(edges))[::2]
+        ] + self.underruns
+        return [span for span in candidates if span.end > span.start]
+
+    @property
+    def user_input(self) -> str:
+        """What the user was to say, as given to the agent."""
+        return next((e.detail["text"] for e in self.log.all("user", "input")), "")
+
+    def table(self) -> pd.DataFrame:
+        """Return the parts of the wait with their owners; the last row is their sum, voice-to-voice."""
+        rows = [(part.name, part.owner, format_seconds(part.seconds)) for part in self.parts]
+        rows.append(("voice-to-voice", "", format_seconds(self.metrics.voice_to_voice)))
+        return pd.DataFrame(rows, columns=["part", "owner", "seconds"]).set_index("part")
+
+
+def _nan_last(value: float) -> float:
+    return inf if isnan(value) else value
+
+
+def _busy(stage: str, name: str, items: Sequence[Event]) -> list[Span]:
+    """Return when a stage worked on items, not when it waited; pauses below a millisecond do not count."""
+    spans: list[Span] = []
+    for item in items:
+        start = interval(item.detail["took"], item.time)
+        if spans and start - spans[-1].end < 0.001:
+            start = spans.pop().start
+        spans.append(Span(stage, name, start, item.time))
+    return spans
+
+
+def turns_table(turns: list[Turn]) -> pd.DataFrame:
+    """Return one row for each turn and one column for each metric and part, in seconds.
+
+    What was not measured is ``nan``.
+    """
+    rows = []
+    for turn in turns:
+        metrics = turn.metrics
+        rows.append(
+            {
+                "user": turn.user_input,
+                "transcript": turn.transcript,
+                "voice-to-voice": metrics.voice_to_voice,
+                "time to first token": metrics.time_to_first_token,
+                "time to first audio": metrics.get_time_to_first_audio(),
+                "total latency": metrics.get_total_latency(),
+                "underrun": nan
+                if isnan(metrics.playback_started)
+                else round(sum(u.end - u.start for u in turn.underruns), 9),
+                **{part.name: part.seconds for part in turn.parts},
+            }
+        )
+    return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="turn"))

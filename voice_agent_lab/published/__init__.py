@@ -1,0 +1,1 @@
+"""What others measured, each fact once, with its source; nothing here is computed."""

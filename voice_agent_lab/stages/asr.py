@@ -1,0 +1,105 @@
+"""Speech recognition as a stream: partial transcripts while the user speaks, the final one after.
+
+The simulated recogniser knows what is said and reveals it word by word, never before the word's
+audio was processed. Every frame costs it time. If that is more than a frame lasts (a real-time
+factor above 1), frames pile up and the final transcript comes late by the whole backlog.
+
+When its audio stream ends, the recogniser finalises. Deciding *when* the stream ends is
+endpointing, and happens before it (`endpointing`).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import numpy as np
+
+from voice_agent_lab.checks import check_rate, check_seconds
+from voice_agent_lab.stages.distributions import Distribution, drawn
+from voice_agent_lab.stages.speech import SpokenWord, spoken_words
+
+
+class Recogniser(Protocol):
+    """Anything that turns a stream of audio frames into transcripts."""
+
+    def transcribe_stream(
+        self, audio_stream: AsyncIterator[np.ndarray], ground_truth: str
+    ) -> AsyncIterator[tuple[str, bool]]:
+        """Yield ``(partial, False)`` while audio comes, and ``(final, True)`` once after it ended."""
+        ...
+
+
+class StreamingASR:
+    """A simulated streaming recogniser.
+
+    Parameters
+    ----------
+    processing : Distribution or float
+        Seconds of compute for one frame.
+    finalization : Distribution or float
+        Seconds from the last frame's recognition to the final transcript.
+    revision_rate : float
+        The chance that a word first appears wrong, as its first half, and is revised later.
+    revision_lag : float
+        Seconds of further audio after which a wrong word is put right. The default is the lag at
+        which a tenth of all edits were still spurious (Baumann, Atterer & Schlangen 2009).
+    sample_rate : int
+        Of the audio, in Hz.
+    rng : numpy.random.Generator, optional
+        For latencies and revisions; seeded with 0 if not given.
+    """
+
+    def __init__(
+        self,
+        processing: Distribution | float = 0.1,
+        finalization: Distribution | float = 0.3,
+        *,
+        revision_rate: float = 0.0,
+        revision_lag: float = 0.32,
+        sample_rate: int = 16000,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        if not 0 <= revision_rate <= 1:
+            raise ValueError(f"revision_rate is {revision_rate!r}; it must be between 0 and 1")
+        self.sample_rate = check_rate("sample_rate", sample_rate)
+        self.revision_rate = revision_rate
+        self.revision_lag = check_seconds("revision_lag", revision_lag)
+        self._rng = rng or np.random.default_rng(0)
+        self._processing = drawn("processing", processing, self._rng)
+        self._finalization = drawn("finalization", finalization, self._rng)
+
+    async def transcribe_stream(
+        self, audio_stream: AsyncIterator[np.ndarray], ground_truth: str
+    ) -> AsyncIterator[tuple[str, bool]]:
+        """Yield a partial whenever it changes, then the final transcript of the words that were heard.
+
+        Parameters
+        ----------
+        audio_stream : async iterator of ndarray
+            The frames; words are placed in them at the simulated user's speaking rate.
+        ground_truth : str
+            What is being said.
+        """
+        words, _ = spoken_words(ground_truth)
+        wrong_at_first = self._rng.random(len(words)) < self.revision_rate
+        samples, shown = 0, ""
+        async for frame in audio_stream:
+            await asyncio.sleep(self._processing())
+            samples += len(frame)
+            partial = self._hypothesis(words, wrong_at_first, samples / self.sample_rate)
+            if partial != shown:
+                shown = partial
+                yield partial, False
+        await asyncio.sleep(self._finalization())
+        yield self._hypothesis(words, np.zeros(len(words), dtype=bool), samples / self.sample_rate), True
+
+    def _hypothesis(self, words: list[SpokenWord], wrong_at_first: np.ndarray, heard: float) -> str:
+        """Return what the recogniser believes after `heard` seconds of audio."""
+        shown = []
+        for word, wrong in zip(words, wrong_at_first, strict=True):
+            age = heard - word.ends + 1e-9  # to the nanosecond
+            if age < 0:
+                break
+            half = word.text[: (len(word.text) + 1) // 2]
+            shown.append(half if wrong and age < self.revision_lag else word.text)
+        return " ".join(shown)

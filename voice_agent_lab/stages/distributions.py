@@ -1,0 +1,175 @@
+"""How long a stage takes: always the same, as measured once, or log-normal with rare stalls.
+
+Every simulated latency is a `Distribution`, or a plain number, which stands for `Fixed`. A
+distribution holds no random state: whoever draws brings a seeded `numpy.random.Generator`.
+
+Conventions
+-----------
+All draws are seconds, 0 or more, as ``float64`` of shape ``(size,)``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Protocol
+
+import numpy as np
+
+from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.measure.latency import LatencyBudgets
+
+
+class Distribution(Protocol):
+    """Anything that can draw latencies."""
+
+    def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Draw `size` latencies in seconds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Always the same number of seconds."""
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        check_seconds("seconds", self.seconds)
+
+    def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Return `size` times the same latency; draws nothing from `rng`."""
+        return np.full(size, float(self.seconds))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Draws, with replacement, from latencies that were measured somewhere (seconds)."""
+
+    values: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", tuple(float(check_seconds("values", v)) for v in self.values))
+        if not self.values:
+            raise ValueError("values is empty; give at least one measured latency in seconds")
+
+    def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Draw `size` of the measured latencies."""
+        return rng.choice(np.array(self.values), size)
+
+
+@dataclass(frozen=True)
+class LogNormal:
+    """A log-normal latency.
+
+    Parameters
+    ----------
+    median : float
+        The median in seconds.
+    sigma : float
+        The standard deviation of the natural logarithm. Hosted recognisers and voices have bodies
+        near 0.25 (the median of 25 recognisers is 0.26 at the 95th percentile, of 34 voices 0.28;
+        Coval, 30 days to 2026-08-22), with a tail that is heavier: see `WithStalls`.
+    """
+
+    median: float
+    sigma: float = 0.25
+
+    def __post_init__(self) -> None:
+        check_seconds("median", self.median)
+        check_seconds("sigma", self.sigma)
+
+    def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Draw `size` latencies."""
+        return self.median * np.exp(self.sigma * rng.standard_normal(size))
+
+
+@dataclass(frozen=True)
+class WithStalls:
+    """A distribution that now and then stalls: with a small probability a second latency is added.
+
+    Parameters
+    ----------
+    body : Distribution or float
+        What it takes as a rule.
+    probability : float
+        The chance of a stall. In 4,350 turns of one hosted 31-billion-parameter model 1.9 % took
+        longer than a second (computed from the raw latencies of aiewf-eval, 2026-08).
+    stall : Distribution or float
+        What a stall adds. In those turns the median latency beyond a second was 6.2 s.
+    """
+
+    body: "Distribution | float"
+    probability: float
+    stall: "Distribution | float"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability is {self.probability!r}; it must be between 0 and 1")
+        object.__setattr__(self, "body", as_distribution("body", self.body))
+        object.__setattr__(self, "stall", as_distribution("stall", self.stall))
+
+    def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Draw `size` latencies, stalls included."""
+        body = self.body.samples(rng, size)
+        stalled = rng.random(size) < self.probability
+        return body + np.where(stalled, self.stall.samples(rng, size), 0.0)
+
+
+def as_distribution(name: str, latency: "Distribution | float") -> Distribution:
+    """Return `latency` itself, or `Fixed` if it is a number.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither, or a number that cannot be a latency; the sentence names the argument.
+    """
+    if hasattr(latency, "samples"):
+        return latency
+    if isinstance(latency, bool) or not isinstance(latency, Real):
+        raise TypeError(
+            f"{name} is {latency!r}; give seconds as a number, or a distribution such as LogNormal(0.3)"
+        )
+    return Fixed(float(check_seconds(name, latency)))
+
+
+def drawn(name: str, latency: "Distribution | float", rng: np.random.Generator) -> Callable[[], float]:
+    """Return a function that draws one latency in seconds at each call.
+
+    Parameters
+    ----------
+    name : str
+        What to call the argument if `latency` is not usable.
+    latency : Distribution or float
+        What to draw from.
+    rng : numpy.random.Generator
+        Where the randomness comes from.
+    """
+    distribution = as_distribution(name, latency)
+    if isinstance(distribution, Fixed):
+        return lambda: distribution.seconds
+    return lambda: float(distribution.samples(rng, 1)[0])
+
+
+@dataclass(frozen=True)
+class StageLatencies:
+    """What the simulated stages really take: the counterpart of `LatencyBudgets`.
+
+    Each is a distribution or a number of seconds; the defaults are the article's budgets, which it
+    also used as its latencies. See `LatencyBudgets` for the meaning of each name.
+    """
+
+    asr_processing: Distribution | float = 0.1
+    asr_finalization: Distribution | float = 0.3
+    llm_first_token: Distribution | float = 0.5
+    llm_token_generation: Distribution | float = 0.02
+    tts_first_chunk: Distribution | float = 0.2
+    tts_chunk_generation: Distribution | float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in self.__dataclass_fields__:
+            as_distribution(name, getattr(self, name))
+
+    @classmethod
+    def exactly(cls, budgets: LatencyBudgets) -> "StageLatencies":
+        """Return stages that take just what was promised, as in the article."""
+        return cls(**{name: getattr(budgets, name) for name in cls.__dataclass_fields__})

@@ -1,0 +1,309 @@
+"""After how much silence has the user finished? Policies from a plain timer to a learned detector.
+
+A user who pauses and a user who has finished sound the same at first. Every policy answers one question
+when a silence begins: after how many seconds of it do I decide that the user has finished? If the user
+meant to go on, the decision is a false cut-off. A timer that waits less cuts off more. Only a policy
+that tells the two kinds of silence apart does better: it has a short delay for when it believes that
+the user has finished, and a long one for when it does not. `pauses` weighs the two errors.
+
+To write a policy, subclass `Policy` and define `decides_after` for many silences at once. The form
+that the agent uses, frame by frame, asks the same method about one silence.
+
+Conventions
+-----------
+Silence is counted in audio time, rounded to the nanosecond, from the end of the last frame with
+speech: a frame of 0.1 s of silence is 0.1 s of silence, whenever it arrives. A policy's own times are
+rounded alike. The decision falls at the end of the first frame with which the silence is as long as
+the policy asks, or longer: with frames of ``d`` seconds, after ``d * ceil(seconds / d)``, and after
+one frame at the earliest.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from voice_agent_lab.checks import check_order, check_seconds, check_share
+
+
+class Endpointing(Protocol):
+    """Anything that can decide when the user has finished."""
+
+    def finished(self, speech: bool, seconds: float) -> bool:
+        """Take one frame's judgement and length in seconds; return whether the user has finished."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what was heard: a new turn begins."""
+        ...
+
+
+class Policy:
+    """A way to decide when the user has finished; the base of all.
+
+    Attributes
+    ----------
+    more_to_come : callable or None
+        Tells, when a silence begins, whether the user will go on. Only a simulation knows this: an
+        agent lets its simulated user tell, unless it is set already. Where it is None, nobody goes on.
+    rng : numpy.random.Generator or None
+        What the frame-by-frame form draws from; None for a policy without chance.
+    """
+
+    more_to_come: Callable[[], bool] | None = None
+    rng: np.random.Generator | None = None
+    _spoke, _silence = False, 0.0
+    _decides: float | None = None
+
+    @property
+    def mean_wait(self) -> float:
+        """The mean wait after a user who has finished, in seconds."""
+        raise NotImplementedError
+
+    def decides_after(self, more_to_come: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return after how many seconds of each silence the policy decides that the user has finished.
+
+        For a policy without chance, as here, that is always `mean_wait`.
+
+        Parameters
+        ----------
+        more_to_come : ndarray of bool, shape (silences,)
+            Whether the user would go on after each silence: true for a pause, false for an end.
+        rng : numpy.random.Generator, optional
+            Where the randomness comes from; the policy's own `rng`, if not given.
+
+        Returns
+        -------
+        ndarray of float64, shape (silences,)
+        """
+        return np.full(len(more_to_come), float(self.mean_wait))
+
+    def finished(self, speech: bool, seconds: float) -> bool:
+        """Take one frame's judgement and length in seconds; return whether the user has finished.
+
+        The policy judges each silence once, with its first frame. Silence before any speech is none.
+        """
+        if speech:
+            self._spoke, self._silence, self._decides = True, 0.0, None
+        if speech or not self._spoke:
+            return False
+        if self._decides is None:
+            goes_on = self.more_to_come is not None and self.more_to_come()
+            self._decides = float(self.decides_after(np.array([goes_on]), self.rng)[0])
+        self._silence = round(self._silence + seconds, 9)
+        return self._silence >= self._decides
+
+    def reset(self) -> None:
+        """Forget the silence and the speech so far; the random state goes on."""
+        self._spoke, self._silence, self._decides = False, 0.0, None
+
+
+@dataclass
+class SilenceTimeout(Policy):
+    """The user has finished after so much silence without a break.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds of silence; the article's is 0.5.
+    """
+
+    timeout: float = 0.5
+
+    def __post_init__(self) -> None:
+        self.timeout = round(float(check_seconds("timeout", self.timeout)), 9)
+
+    @property
+    def mean_wait(self) -> float:
+        """The wait in seconds: the timeout."""
+        return self.timeout
+
+
+@dataclass
+class HangoverTimeout(Policy):
+    """A timeout that starts when voice activity detection lets go, which is late by its hangover.
+
+    The defaults are those of Pipecat's speech timeout: its voice activity detection stops after 0.2 s
+    of silence (``stop_secs``), and ``user_speech_timeout`` is 0.6 s more (Pipecat's code, 2026-08).
+
+    Parameters
+    ----------
+    hangover : float
+        Seconds of silence after which voice activity detection stops hearing speech.
+    timeout : float
+        Seconds of silence after that.
+    """
+
+    hangover: float = 0.2
+    timeout: float = 0.6
+
+    def __post_init__(self) -> None:
+        self.hangover = float(check_seconds("hangover", self.hangover))
+        self.timeout = float(check_seconds("timeout", self.timeout))
+
+    @property
+    def mean_wait(self) -> float:
+        """The wait in seconds: hangover and timeout."""
+        return round(self.hangover + self.timeout, 9)
+
+
+@dataclass
+class LearnedDetector(Policy):
+    """A detector that often hears that the user has finished, and a timeout for when it does not.
+
+    It judges each silence once, when it begins. This is how eot-bench (LiveKit, 2026) describes every
+    detector that it measures: the share of turn ends that it detects, the delay with which it then
+    acts, and a timeout for the others.
+
+    Parameters
+    ----------
+    detection_rate : float
+        The share of turn ends that it recognises, from 0 to 1.
+    delay : float
+        Seconds of silence after which it acts on what it recognised.
+    timeout : float
+        Seconds of silence after which the turn is over in any case; no less than `delay`.
+    false_alarm_rate : float
+        The share of the user's pauses that it takes for the end, from 0 to 1.
+    more_to_come : callable
+        See `Policy`: a simulated detector knows the truth and errs at its two rates, as the simulated
+        recogniser knows the words.
+    rng : numpy.random.Generator, optional
+        For the errors, frame by frame; seeded with 0 if not given.
+    """
+
+    detection_rate: float
+    delay: float
+    timeout: float
+    false_alarm_rate: float = field(default=0.0, kw_only=True)
+    more_to_come: Callable[[], bool] | None = field(default=None, kw_only=True, repr=False, compare=False)
+    rng: np.random.Generator | None = field(default=None, kw_only=True, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_share("detection_rate", self.detection_rate)
+        check_share("false_alarm_rate", self.false_alarm_rate)
+        check_order("delay", self.delay, "timeout", self.timeout)
+        self.delay, self.timeout = round(float(self.delay), 9), round(float(self.timeout), 9)
+        self.rng = self.rng or np.random.default_rng(0)
+
+    @property
+    def mean_wait(self) -> float:
+        """The mean wait after a user who has finished, in seconds: of the delay and the timeout."""
+        return round(self.detection_rate * self.delay + (1 - self.detection_rate) * self.timeout, 9)
+
+    def decides_after(self, more_to_come: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the delay or the timeout for each silence, in seconds; one draw for each."""
+        rate = np.where(more_to_come, self.false_alarm_rate, self.detection_rate)
+        fires = (rng or self.rng).random(len(rate)) < rate
+        return np.where(fires, float(self.delay), float(self.timeout))
+
+
+class MinMaxDelay(LearnedDetector):
+    """LiveKit's endpointing: a minimum delay when its detector is confident, a maximum delay when not.
+
+    Both delays count from the end of speech, so voice activity detection's silence is not added to
+    them: the longer of the two decides. It shows itself as the detector that it amounts to.
+
+    Parameters
+    ----------
+    min_delay, max_delay : float
+        Seconds; the defaults are LiveKit's with its streaming detector (0.3 and 2.5). Without it they
+        are 0.5 and 3.0 (LiveKit's code, 2026-08).
+    vad_silence : float
+        Seconds of silence after which voice activity detection stops: 0.25 in LiveKit's bundled one,
+        0.55 in its Silero plugin (same source).
+    detection_rate : float
+        Of LiveKit's detector v1 on English turns, acting after 0.3 s at 5 % cut-offs (eot-bench, 2026).
+    **options
+        As of `LearnedDetector`.
+    """
+
+    def __init__(
+        self,
+        min_delay: float = 0.3,
+        max_delay: float = 2.5,
+        vad_silence: float = 0.25,
+        detection_rate: float = 0.91,
+        **options: object,
+    ) -> None:
+        check_seconds("vad_silence", vad_silence)
+        check_order("min_delay", min_delay, "max_delay", max_delay)
+        super().__init__(detection_rate, max(vad_silence, min_delay), max(vad_silence, max_delay), **options)
+
+
+class SmartTurnOrTimeout(LearnedDetector):
+    """Pipecat's endpointing: Smart Turn judges once when voice activity stops, and is believed or not.
+
+    COMPLETE ends the turn as soon as the model has computed. INCOMPLETE waits for more silence, counted
+    from where voice activity detection stopped. It shows itself as the detector that it amounts to.
+
+    Parameters
+    ----------
+    detection_rate : float
+        The share of turn ends that the model calls COMPLETE. No default: nothing that was published
+        gives it at Pipecat's delays.
+    vad_stop : float
+        Seconds of silence after which voice activity detection stops; 0.2 (Pipecat's code, 2026-08).
+    compute : float
+        Seconds that the model takes: 0.012 on a modern CPU, 0.060 on a cheap one (Smart Turn v3,
+        Daily's announcement, 2025-09).
+    incomplete_timeout : float
+        Seconds of silence, counted after `vad_stop`, that end a turn called INCOMPLETE; 3.0 (same code).
+    **options
+        As of `LearnedDetector`.
+    """
+
+    def __init__(
+        self,
+        detection_rate: float,
+        vad_stop: float = 0.2,
+        compute: float = 0.012,
+        incomplete_timeout: float = 3.0,
+        **options: object,
+    ) -> None:
+        check_seconds("vad_stop", vad_stop)
+        check_order("compute", compute, "incomplete_timeout", incomplete_timeout)
+        super().__init__(detection_rate, vad_stop + compute, vad_stop + incomplete_timeout, **options)
+
+
+@dataclass
+class TranscriptArrival:
+    """A policy that also waits until the recogniser has understood something.
+
+    Both big frameworks do: a turn without a transcript cannot be answered. A cough ends no turn then.
+
+    Parameters
+    ----------
+    policy : Policy
+        What decides when there is a transcript.
+    longest_wait : float
+        Seconds of further silence after which it decides without one. The default is Pipecat's wait
+        for a recogniser of which it knows nothing.
+    """
+
+    policy: Policy
+    longest_wait: float = 1.0
+    _understood: bool = field(default=False, init=False, repr=False)
+    _waited: float = field(default=0.0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        check_seconds("longest_wait", self.longest_wait)
+
+    def understood(self, text: str) -> None:
+        """Take a partial transcript."""
+        self._understood |= bool(text.strip())
+
+    def finished(self, speech: bool, seconds: float) -> bool:
+        """Take one frame's judgement and length in seconds; return whether the user has finished."""
+        if not self.policy.finished(speech, seconds):
+            self._waited = 0.0
+            return False
+        late = self._waited >= self.longest_wait
+        self._waited = round(self._waited + seconds, 9)
+        return self._understood or late
+
+    def reset(self) -> None:
+        """Forget the transcript, the silence and the speech so far."""
+        self.policy.reset()
+        self._understood, self._waited = False, 0.0

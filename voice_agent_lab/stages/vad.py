@@ -1,0 +1,47 @@
+"""Voice activity detection: whether a frame holds speech.
+
+It judges one frame at a time and decides nothing. When the user has finished is for `endpointing` to
+say, from these judgements. The two are apart because their errors are: a detector mistakes noise for
+speech, a policy mistakes a pause for the end.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+
+class VoiceActivityDetector(Protocol):
+    """Anything that can tell speech from other sound, frame by frame."""
+
+    async def hears_speech(self, frame: np.ndarray) -> bool:
+        """Return whether this frame holds speech."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what was heard: a new turn begins."""
+        ...
+
+
+@dataclass
+class EnergyVAD:
+    """Calls a frame speech when its mean magnitude is above a threshold.
+
+    Parameters
+    ----------
+    threshold : float
+        Mean magnitude, from 0 to 1. The article's 0.05 lies between its speech (0.08) and silence.
+    """
+
+    threshold: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"threshold is {self.threshold!r}; a mean magnitude lies between 0 and 1")
+
+    async def hears_speech(self, frame: np.ndarray) -> bool:
+        """Return whether the frame is loud enough."""
+        return float(np.mean(np.abs(frame))) > self.threshold
+
+    def reset(self) -> None:
+        """Do nothing: each frame is judged alone."""

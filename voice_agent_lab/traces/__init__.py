@@ -1,0 +1,1 @@
+"""Turns out to other tools: traces that their viewers open."""

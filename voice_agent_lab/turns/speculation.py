@@ -1,0 +1,152 @@
+"""Eager answers: the agent begins to answer before it is sure that the user has finished.
+
+Endpointing waits to be sure. Meanwhile the agent may bet that the transcript is complete, and let
+the language model (and the voice, if it may) start on it. If the user says nothing more, the bet is
+won, and the answer has a lead. If not, the answer is withdrawn, and its tokens were wasted.
+
+A bet is kept only if the final transcript has the same words; case and punctuation do not matter.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.measure.log import record
+
+
+@dataclass(frozen=True)
+class Eager:
+    """When to bet, and how often.
+
+    Parameters
+    ----------
+    silence : float
+        Seconds of silence after which a transcript is taken to be complete. The default is
+        Pipecat's VAD stop time.
+    max_attempts : int
+        How many bets a turn may have; the default is LiveKit's.
+    max_speech : float
+        Seconds of speech after which no bet is made: long turns are the likeliest to go on. The
+        default is LiveKit's.
+    speak : bool
+        Whether the voice, too, starts on a bet. It is not heard before the bet is won.
+    """
+
+    silence: float = 0.2
+    max_attempts: int = 3
+    max_speech: float = 10.0
+    speak: bool = False
+
+    def __post_init__(self) -> None:
+        check_seconds("silence", self.silence)
+        check_seconds("max_speech", self.max_speech)
+        if self.max_attempts < 1:
+            raise ValueError(f"max_attempts is {self.max_attempts!r}; at least one bet must be allowed")
+
+
+def same_words(one: str, other: str) -> bool:
+    """Return whether two transcripts have the same words, whatever their case and punctuation."""
+    return re.findall(r"[\w']+", one.lower()) == re.findall(r"[\w']+", other.lower())
+
+
+class _Attempt:
+    """An answer that has begun before its time: what it gives is kept until somebody wants it."""
+
+    def __init__(self, number: int, text: str, stream: AsyncIterator) -> None:
+        self.number, self.text = number, text
+        self.began = asyncio.get_running_loop().time()
+        self._items: asyncio.Queue = asyncio.Queue()
+        self.task = asyncio.create_task(self._run(stream), name=f"attempt {number}")
+
+    async def _run(self, stream: AsyncIterator) -> None:
+        async with aclosing(stream):
+            try:
+                async for item in stream:
+                    self._items.put_nowait((True, item))
+            except (Exception, asyncio.CancelledError) as error:  # cancelled from within or from without
+                self._items.put_nowait((False, error))
+            else:
+                self._items.put_nowait((False, None))
+
+    def __aiter__(self) -> "_Attempt":
+        return self
+
+    async def __anext__(self) -> object:
+        """Return the next thing that the answer has given or will give."""
+        is_item, value = await self._items.get()
+        if is_item:
+            return value
+        self._items.put_nowait((False, None))  # for whoever asks again
+        raise StopAsyncIteration if value is None else value
+
+    async def aclose(self) -> None:
+        """End the answer, even if nobody has begun to read it."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+class Speculation:
+    """The bets of one turn: at most one is open at a time.
+
+    Parameters
+    ----------
+    settings : Eager
+        When to bet.
+    begin : callable
+        Given a transcript and the number of the attempt, returns the stream of the answer.
+    """
+
+    def __init__(self, settings: Eager, begin: Callable[[str, int], AsyncIterator]) -> None:
+        self._settings, self._begin = settings, begin
+        self._text, self._speech, self._silence = "", 0.0, 0.0
+        self._attempts: list[_Attempt] = []
+        self._open: _Attempt | None = None
+
+    def heard(self, speech: bool, seconds: float) -> None:
+        """Take a frame's judgement: silence may begin a bet, speech withdraws it."""
+        if speech:
+            self._speech, self._silence = round(self._speech + seconds, 9), 0.0
+            self._withdraw("the user went on")
+        else:
+            self._silence = round(self._silence + seconds, 9)
+            self._consider()
+
+    def understood(self, text: str) -> None:
+        """Take a partial transcript: another one withdraws the bet on the last."""
+        self._text = text
+        if self._open and not same_words(text, self._open.text):
+            self._withdraw("the transcript changed")
+        self._consider()
+
+    def _consider(self) -> None:
+        if self._open or not self._text or not self._speech or self._silence < self._settings.silence:
+            return
+        if len(self._attempts) < self._settings.max_attempts and self._speech <= self._settings.max_speech:
+            number = len(self._attempts) + 1
+            self._open = _Attempt(number, self._text, self._begin(self._text, number))
+            self._attempts.append(self._open)
+
+    def _withdraw(self, why: str) -> None:
+        if self._open:
+            self._open.task.cancel()
+            record("llm", "withdrawn", attempt=self._open.number, why=why)
+            self._open = None
+
+    def settle(self, final: str) -> AsyncIterator | None:
+        """Return the answer that has begun, if its words are those of the final transcript."""
+        if self._open and not (final and same_words(final, self._open.text)):
+            self._withdraw("the final transcript differs")
+        kept, self._open = self._open, None
+        if kept is None:
+            return None
+        lead = round(asyncio.get_running_loop().time() - kept.began, 9)
+        record("llm", "kept", attempt=kept.number, lead=lead)
+        return kept
+
+    async def aclose(self) -> None:
+        """Withdraw what is open, and end every answer that was begun, the one that was kept included."""
+        self._withdraw("the turn ended")
+        await asyncio.gather(*(attempt.aclose() for attempt in self._attempts))

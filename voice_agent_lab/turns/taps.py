@@ -1,0 +1,107 @@
+"""Between the stages: what passes, when, and how long the stage worked on it.
+
+Each of these generators sits behind one component, passes on all that is not empty, and writes to the
+event log. A component need not know that it is watched, so any other can take its place and is
+measured in the same way. What its stage works on begins when it is asked for, or, if later, when the
+input for it is there; waiting for either does not count.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+
+import numpy as np
+
+from voice_agent_lab.checks import check_kind
+from voice_agent_lab.measure.log import record
+from voice_agent_lab.stages.llm import LanguageModel
+from voice_agent_lab.stages.speech import speech_bounds
+from voice_agent_lab.stages.tts import Synthesiser
+from voice_agent_lab.streams import guard, named
+
+
+async def processed(frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarray]:
+    """Pass frames on to the recogniser; one is processed when it comes back for the next."""
+    loop = asyncio.get_running_loop()
+    async for frame in frames:
+        given = loop.time()
+        yield frame
+        record("asr", "frame", took=round(loop.time() - given, 9))
+
+
+async def generated(llm: LanguageModel, transcript: str, **attempt: int) -> AsyncIterator[str]:
+    """Pass the language model's tokens on; `attempt` numbers an eager answer."""
+    loop = asyncio.get_running_loop()
+    record("llm", "started", **attempt)
+    asked = loop.time()
+    async with aclosing(guard("llm", llm.generate_response, transcript)) as tokens:
+        async for token in tokens:
+            with named("llm"):
+                check_kind("a token", token, str)
+            if not token:  # as many services begin: it says nothing, and is no first token
+                continue
+            record("llm", "token", text=token, took=round(loop.time() - asked, 9), **attempt)
+            yield token
+            asked = loop.time()
+    record("llm", "complete", **attempt)
+
+
+async def synthesised(
+    tts: Synthesiser, pieces: AsyncIterator[str], **attempt: int
+) -> AsyncIterator[tuple[float, np.ndarray]]:
+    """Hand pieces of text to the voice, and pass its chunks on, each with the time at which it was made."""
+    loop = asyncio.get_running_loop()
+    asked, spoken, handed_over = loop.time(), 0, _HandedOver()
+    async with (
+        aclosing(handed_over.watch(pieces, attempt)) as watched,
+        aclosing(guard("tts", tts.synthesize_stream, watched)) as chunks,
+    ):
+        async for chunk in chunks:
+            with named("tts"):
+                check_kind("a chunk", chunk, np.ndarray)
+            if not len(chunk):
+                continue
+            record(
+                "tts",
+                "chunk",
+                took=round(loop.time() - max(asked, handed_over.at), 9),
+                seconds=len(chunk) / tts.sample_rate,
+                first_of_piece=handed_over.pieces > spoken,
+                **(
+                    {"onset": speech_bounds(chunk, tts.sample_rate)[0]} if handed_over.pieces > spoken else {}
+                ),
+                **attempt,
+            )
+            spoken = handed_over.pieces
+            yield loop.time(), chunk
+            asked = loop.time()
+    if spoken:
+        record("tts", "complete", **attempt)
+
+
+class _HandedOver:
+    """Passes pieces of text on to the voice, and knows how many and when the last one went."""
+
+    def __init__(self) -> None:
+        self.pieces, self.at = 0, 0.0
+
+    async def watch(self, pieces: AsyncIterator[str], attempt: dict[str, int]) -> AsyncIterator[str]:
+        async with aclosing(pieces):
+            async for piece in pieces:
+                self.pieces, self.at = self.pieces + 1, asyncio.get_running_loop().time()
+                record("tts", "piece", text=piece, **attempt)
+                yield piece
+                record("tts", "piece_complete", **attempt)  # the voice has come back for the next
+
+
+async def all_first(stream: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Yield nothing before the whole stream has been read."""
+    async with aclosing(stream):
+        items = [item async for item in stream]
+    for item in items:
+        yield item
+
+
+async def opened(streams: AsyncExitStack, stream: AsyncIterator) -> AsyncIterator:
+    """Return `stream`, which will be closed with the others, the last opened first."""
+    return await streams.enter_async_context(aclosing(stream))
