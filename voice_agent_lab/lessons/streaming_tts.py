@@ -76,9 +76,21 @@ def reply_turn(
         agent = StreamingVoiceAgent(aggregation=1, llm=_Cutting(llm, aggregation), tts=tts)
     else:
         agent = StreamingVoiceAgent(aggregation=aggregation, llm=llm, tts=tts)
+    return finished_turn(agent, "What's the weather like?")
+
+
+def finished_turn(agent: StreamingVoiceAgent, prompt: str) -> Turn:
+    """Run a turn in virtual time and return it.
+
+    Raises
+    ------
+    Exception
+        What a stage raised, as it was, without the name of the stage: in an exercise the stage is the
+        learner's own function, and the error should be too.
+    """
     try:
-        simulate(agent.process_turn("What's the weather like?"))
-    except StageError as error:  # the stage is the learner's own function, and so is the error
+        simulate(agent.process_turn(prompt))
+    except StageError as error:
         raise error.__cause__ from None
     return agent.turns[-1]
 
