@@ -235,6 +235,14 @@ def write_above(axes: Axes, x: float, text: str, pixels: float = 0.0, ha: str = 
     axes.annotate(text, (x, 1), (pixels, 6), ha=ha, size=SMALL, **place)
 
 
+def write_near(
+    axes: Axes, text: str, place: tuple[float, float], points: tuple[float, float], **look: object
+) -> None:
+    """Write small text some points to the right of and above a place in data coordinates."""
+    look = {"va": "center", "size": SMALL, "annotation_clip": False, **look}
+    axes.annotate(text, place, points, textcoords="offset points", **look)
+
+
 def rows_only(axes: Axes, names: Sequence[str], **limits: object) -> None:
     """Name the rows 0, 1, ... instead of a y axis."""
     axes.set(yticks=[], **limits)
