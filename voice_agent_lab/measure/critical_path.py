@@ -9,6 +9,7 @@ frames to do, which a slow recogniser gains too.)
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isnan
 
 from voice_agent_lab.measure.log import Event
@@ -41,9 +42,11 @@ def critical_path(turn: Turn, until: str = "last sound") -> list[Span]:
     m = turn.metrics
     if isnan(m.speech_ended) or isnan(m.playback_started) or isnan(m.playback_ended):
         return []
-    before = [Span(p.stage, p.name, p.start, p.end) for p in turn.parts if p.end <= m.llm_started]
+    sure = max(m.llm_started, m.asr_complete)  # what an eager answer did before, nobody waited for
+    before = [Span(p.stage, p.name, p.start, p.end) for p in turn.parts if p.end <= sure]
     waited_for, backwards = _played(turn, until)
-    return before + _joined([*backwards, *_made(turn, waited_for)][::-1])
+    answer = [*backwards, *_made(turn, waited_for)][::-1]
+    return before + _joined([replace(step, start=max(step.start, sure)) for step in answer])
 
 
 def seconds_on_path(turn: Turn, until: str, names: Sequence[str]) -> float:
@@ -53,8 +56,8 @@ def seconds_on_path(turn: Turn, until: str, names: Sequence[str]) -> float:
 
 def _played(turn: Turn, until: str) -> tuple[int, list[Span]]:
     """Return which chunk of sound the moment waited for, and the steps of its playback, the last first."""
-    sounds, chunks, m = turn.log.all("playback", "chunk"), turn.log.all("tts", "chunk"), turn.metrics
-    k = 0
+    log, m, k = turn.counted, turn.metrics, 0
+    sounds, chunks = log.all("playback", "chunk"), log.all("tts", "chunk")
     if until == "last sound":
         k = len(sounds) - 1
         while k and _same(sounds[k - 1].time + sounds[k - 1].detail["seconds"], sounds[k].time):
@@ -67,7 +70,7 @@ def _played(turn: Turn, until: str) -> tuple[int, list[Span]]:
 
 def _made(turn: Turn, chunk: int) -> list[Span]:
     """Return the work that the making of a chunk waited for, back to the language model; the last first."""
-    chunks, tokens = turn.log.all("tts", "chunk"), turn.log.all("llm", "token")
+    chunks, tokens = turn.counted.all("tts", "chunk"), turn.counted.all("llm", "token")
     k, j = chunk + 1, len(tokens)  # what has not been looked at yet: chunks before k, tokens before j
     steps, item = [], chunks[chunk]
     while item:
