@@ -59,7 +59,7 @@ def test_the_closed_form_at_its_ends_and_for_arrays():
 
 def test_turns_have_as_many_pauses_as_published():
     counts = MODEL.counts(np.random.default_rng(7), 100_000)
-    assert MODEL.per_turn == round(705 / 400, 2)
+    assert MODEL.per_turn == round(PAUSES / eot_bench.TURNS, 2)
     assert abs(counts.mean() - 1.76) < 4 * sqrt(1.76 / 100_000)
     assert abs(counts.var() - 1.76) < 0.05  # a Poisson distribution's variance is its mean
 
