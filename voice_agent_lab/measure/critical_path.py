@@ -72,7 +72,8 @@ def _made(turn: Turn, chunk: int) -> list[Span]:
     """Return the work that the making of a chunk waited for, back to the language model; the last first."""
     chunks, tokens = turn.counted.all("tts", "chunk"), turn.counted.all("llm", "token")
     k, j = chunk + 1, len(tokens)  # what has not been looked at yet: chunks before k, tokens before j
-    steps, item = [], chunks[chunk]
+    steps: list[Span] = []
+    item: Event | None = chunks[chunk]
     while item:
         start = round(item.time - item.detail["took"], 9)
         if item.stage == "tts":
