@@ -13,7 +13,6 @@ import typing
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from inspect import getmembers, iscoroutinefunction, isfunction, signature
-from itertools import pairwise
 from math import isnan, nan
 
 import ipywidgets as widgets
@@ -28,24 +27,17 @@ from voice_agent_lab import lessons as explorers
 from voice_agent_lab.as_published import PROMPTS, Fault
 from voice_agent_lab.lessons import (
     article,
-    critical_paths,
     drafted_tokens,
     final_transcripts,
-    overlap,
     partials,
     published,
     recognition,
     token_streams,
     tokens,
-    who_waits,
 )
 from voice_agent_lab.lessons import explorer as base
 from voice_agent_lab.lessons.explorer import Explorer, choice, slider, switch
-from voice_agent_lab.measure.log import EventLog
-from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.plots import new_figure, png
-from voice_agent_lab.stages.distributions import StageLatencies
-from voice_agent_lab.stages.speech import CHARS_PER_SECOND
 
 # Finding them.
 
@@ -473,55 +465,6 @@ def test_percentiles_that_were_measured_stand_beside_those_of_draws():
     assert list(table["measured"]) == [0.4, 0.9]
     assert list(table["draws"]) == [0.5, 0.95]
     assert token_streams.hosted_models().loc["gpt-4.1", "p95/median"] == 3.3  # 1771 / 536
-
-
-# Notebook 06: overlap.
-
-
-def test_the_sentences_are_alike():
-    assert {(len(s), len(s.split())) for s in who_waits.SENTENCES} == {(39, 8)}
-    assert pytest.approx(3.12) == 39 / CHARS_PER_SECOND
-
-
-@pytest.mark.parametrize("degree", ["concurrent", "chained", "sequential"])
-@pytest.mark.parametrize("until", ["first sound", "last sound"])
-def test_a_critical_path_is_a_chain_from_the_end_of_speech(degree, until):
-    turn = who_waits.overlap_turn(degree)
-    path = critical_paths.critical_path(turn, until)
-    moments = {"first sound": turn.metrics.playback_started, "last sound": turn.metrics.playback_ended}
-    assert path[0].start == turn.metrics.speech_ended
-    assert path[-1].end == pytest.approx(moments[until])
-    for before, after in pairwise(path):
-        assert after.start == pytest.approx(before.end)
-        assert (before.stage, before.name) != (after.stage, after.name)
-
-
-def test_there_is_no_path_to_a_sound_that_was_not_made():
-    assert critical_paths.critical_path(Turn(EventLog())) == []
-    with pytest.raises(ValueError, match="until is 'lunch'"):
-        critical_paths.critical_path(who_waits.overlap_turn(), "lunch")
-
-
-def test_without_a_stage_a_sound_comes_earlier_by_at_most_its_time_on_the_path():
-    table = critical_paths.what_if().drop(index=["endpointing", "all at once"])
-    for sound in ("first sound", "last sound"):
-        assert (table[f"{sound} earlier"] <= table[f"on path to {sound}"] + 1e-6).all()
-        assert (table[f"{sound} earlier"] >= 0).all()
-
-
-def test_stages_that_are_taken_away_take_no_time():
-    took, timeout = critical_paths.without(StageLatencies(), 0.5, "llm_first_token", "endpointing")
-    assert (took.llm_first_token, timeout) == (StageLatencies(llm_first_token=0.0).llm_first_token, None)
-    assert critical_paths.without(StageLatencies(), 0.5) == (StageLatencies(), 0.5)
-    with pytest.raises(ValueError, match="no stage 'lunch'"):
-        critical_paths.without(StageLatencies(), 0.5, "lunch")
-
-
-def test_a_timeout_that_cuts_the_user_off_is_told():
-    explorer = overlap.overlap()
-    sentence = explorer.set(timeout=0.0)
-    assert shown(explorer) == (None, sentence)
-    assert "cuts the user off between two words" in sentence
 
 
 # Notebook 07: the article's faults.

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from voice_agent_lab.models.pauses import PauseModel, TradeOff, trade_off, trade_off_curve
+from voice_agent_lab.published import eot_bench
 from voice_agent_lab.stages.endpointing import HangoverTimeout, LearnedDetector, Policy, SilenceTimeout
 
-ENGLISH = {0.3: 0.556, 0.6: 0.217, 1.0: 0.10, 1.6: 0.05}  # eot-bench: silence only, cut-offs per pause
-PAUSES = 705  # that these shares are of
+ENGLISH = eot_bench.points("silence timer")  # cut-offs per pause
+PAUSES = eot_bench.PAUSES  # that these shares are of
 MODEL = PauseModel()
+V1 = eot_bench.LIVEKIT_V1
 
 
 def sampling_error(share, n):
@@ -57,7 +59,7 @@ def test_the_closed_form_at_its_ends_and_for_arrays():
 
 def test_turns_have_as_many_pauses_as_published():
     counts = MODEL.counts(np.random.default_rng(7), 100_000)
-    assert MODEL.per_turn == round(705 / 400, 2)
+    assert MODEL.per_turn == round(PAUSES / eot_bench.TURNS, 2)
     assert abs(counts.mean() - 1.76) < 4 * sqrt(1.76 / 100_000)
     assert abs(counts.var() - 1.76) < 0.05  # a Poisson distribution's variance is its mean
 
@@ -80,9 +82,31 @@ def test_a_timer_cuts_off_what_the_closed_form_says(timeout, per_turn):
     assert round(closed, 2) == per_turn
 
 
+def test_the_published_points_are_those_of_the_timer():
+    assert ENGLISH == {0.3: 0.556, 0.6: 0.217, 1.0: 0.10, 1.6: 0.05}
+    assert eot_bench.points("Soniox") == {0.512: 0.10, 0.6: 0.055, 0.647: 0.05}  # one was not published
+
+
+def test_the_shares_in_closed_form_are_those_of_many_turns():
+    detector = LearnedDetector(0.8, 0.4, 1.5, false_alarm_rate=0.2)
+    result = trade_off(detector, MODEL, 200_000, np.random.default_rng(4))
+    share = MODEL.cut_offs(detector)
+    assert abs(result.cut_off_per_pause - share) < 4 * sampling_error(share, result.pauses.sum())
+    turns = MODEL.turns_cut_off(share)
+    assert abs(result.cut_off_per_turn - turns) < 4 * sampling_error(turns, 200_000)
+
+
+def test_after_a_silence_the_ends_are_that_share_of_the_silences_that_last_as_long():
+    rng = np.random.default_rng(5)
+    lasting = int((MODEL.lengths(rng, int(MODEL.counts(rng, 100_000).sum())) >= 0.6).sum())
+    ends = 100_000 / (100_000 + lasting)
+    assert MODEL.finished_after(0.6) == pytest.approx(ends, abs=0.005)
+    assert (np.diff(MODEL.finished_after(np.linspace(0.2, 4.0, 20))) > 0).all()
+
+
 def test_livekits_row_comes_out_of_its_three_numbers():
-    rate = MODEL.false_alarm_rate(0.05, 0.3, 3.0)
-    detector = LearnedDetector(0.91, 0.3, 3.0, false_alarm_rate=rate)
+    rate = MODEL.false_alarm_rate(0.05, V1["delay"], V1["timeout"])
+    detector = LearnedDetector(**V1, false_alarm_rate=rate)
     result = trade_off(detector, MODEL, 200_000, np.random.default_rng(1))
     assert abs(result.mean_wait - 0.543) < 4 * 2.7 * sampling_error(0.91, 200_000)
     assert abs(result.cut_off_per_pause - 0.05) < 4 * sampling_error(0.05, result.pauses.sum())

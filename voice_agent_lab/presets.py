@@ -21,6 +21,7 @@ import pandas as pd
 from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.measure.latency import LatencyBudgets, _Shown
 from voice_agent_lab.models.pauses import PauseModel
+from voice_agent_lab.published import eot_bench, stt_benchmark
 from voice_agent_lab.published.primer import PRIMER_MS, TO_AGENT_MS, TO_USER_MS
 from voice_agent_lab.stages.distributions import LogNormal, StageLatencies
 from voice_agent_lab.stages.endpointing import MinMaxDelay, Policy, SilenceTimeout, SmartTurnOrTimeout
@@ -112,7 +113,6 @@ def _spread(median: float, p95: float) -> LogNormal:
 
 
 _PRIMER = "Voice AI & Voice Agents primer, 2025-10"
-_EOT_BENCH = "eot-bench, LiveKit, 2026, English"
 
 ARTICLE = Preset(
     "article",
@@ -188,22 +188,33 @@ _SERVICES = {
     "leading silence": f"0.16 s: Cartesia, mean, 2025-02; {_PRIMER}",
 }
 
-# At 5 % cut-offs Smart Turn v3.2 waits 1.051 s on average (eot-bench). With Pipecat's two delays this
-# is a detector that recognises 72 % of the ends and mistakes 3 % of the pauses. LiveKit's v1 is
-# published as 91 % after 0.3 s with a timeout of 3.0 s.
+# eot-bench gives Smart Turn's mean wait at 5 % cut-offs. With Pipecat's two delays this is a detector
+# that recognises 72 % of the ends and mistakes 3 % of the pauses.
 _COMPLETE, _INCOMPLETE = 0.212, 3.2
+_SMART_TURN_WAIT = float(eot_bench.DETECTORS.loc["SmartTurn v3.2", "wait at 5 %"])
 _SMART_TURN = {
-    "detection_rate": round((_INCOMPLETE - 1.051) / (_INCOMPLETE - _COMPLETE), 3),
+    "detection_rate": round((_INCOMPLETE - _SMART_TURN_WAIT) / (_INCOMPLETE - _COMPLETE), 3),
     "false_alarm_rate": round(PauseModel().false_alarm_rate(0.05, _COMPLETE, _INCOMPLETE), 3),
 }
-_LIVEKIT_FALSE_ALARMS = round(PauseModel().false_alarm_rate(0.05, 0.3, 3.0), 3)
 _SMART_TURN_SOURCES = {
     "endpointing": "COMPLETE after 0.2 + 0.012 s, INCOMPLETE after 0.2 + 3.0 s: Pipecat's defaults, code of "
     "2026-08; 12 ms on a modern CPU, Smart Turn v3, 2025-09",
     "errors of the detector": f"detection rate {_SMART_TURN['detection_rate']}, false alarm rate "
-    f"{_SMART_TURN['false_alarm_rate']}: computed by us, so that with these delays Smart Turn v3.2 waits 1.051 s "
-    f"on average and cuts off 5 % of the pauses, as in {_EOT_BENCH}",
+    f"{_SMART_TURN['false_alarm_rate']}: computed by us, so that with these delays Smart Turn v3.2 waits "
+    f"{_SMART_TURN_WAIT} s on average and cuts off 5 % of the pauses, as in {eot_bench.SOURCE}",
 }
+_V1 = eot_bench.LIVEKIT_V1
+_LIVEKIT = {
+    "detection_rate": _V1["detection_rate"],
+    "false_alarm_rate": round(PauseModel().false_alarm_rate(0.05, _V1["delay"], _V1["timeout"]), 3),
+}
+
+# Finalisation runs beside endpointing; what is left of it when the turn has been decided.
+_NOVA, _NEMOTRON = stt_benchmark.DEEPGRAM_NOVA_3, stt_benchmark.NEMOTRON_3
+_AFTER_NOVA, _AFTER_NEMOTRON = (
+    {name: round(seconds - _COMPLETE, 3) for name, seconds in recogniser.items()}
+    for recogniser in (_NOVA, _NEMOTRON)
+)
 
 PIPECAT = Preset(
     "pipecat-defaults",
@@ -211,15 +222,15 @@ PIPECAT = Preset(
     {
         **_WEBRTC_SOURCES,
         **_SMART_TURN_SOURCES,
-        "finalisation": "LogNormal, median 0.035 s, 95th percentile 0.086 s: Deepgram nova-3, 0.247 and 0.298 s "
-        "from the end of speech (pipecat-ai/stt-benchmark, 2026-06), less the 0.212 s of endpointing, beside "
-        "which it runs. After INCOMPLETE there would be none.",
+        "finalisation": f"LogNormal, median {_AFTER_NOVA['median']} s, 95th percentile {_AFTER_NOVA['p95']} s: "
+        f"Deepgram nova-3, {_NOVA['median']} and {_NOVA['p95']} s from the end of speech ({stt_benchmark.SOURCE}), "
+        f"less the {_COMPLETE} s of endpointing, beside which it runs. After INCOMPLETE there would be none.",
         **_SERVICES,
         "text aggregation": "sentence, Pipecat's default",
         "frames and chunks": "20 ms, as in its evaluations, so that COMPLETE comes after 0.22 s; 40 ms, its "
         "default (a chunk takes half its length to synthesise, as in the article)",
     },
-    StageLatencies(0.0, _spread(0.035, 0.086), _LLM, 0.01, _VOICE, 0.02),
+    StageLatencies(0.0, _spread(**_AFTER_NOVA), _LLM, 0.01, _VOICE, 0.02),
     lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
     chunk_ms=40,
     leading_silence=0.16,
@@ -234,16 +245,18 @@ LIVEKIT = Preset(
         **_WEBRTC_SOURCES,
         "endpointing": "max(0.25, 0.3) or max(0.25, 2.5) s: silence of its voice activity detection, minimum "
         "and maximum delay, LiveKit's defaults with the streaming detector, code of 2026-08",
-        "errors of the detector": f"detection rate 0.91, LiveKit v1 after 0.3 s, {_EOT_BENCH}; false alarm rate "
-        f"{_LIVEKIT_FALSE_ALARMS}, computed by us from its 5 % of cut-offs with a timeout of 3.0 s",
-        "finalisation": "0: the final transcript comes 0.047 s (median) after voice activity detection stops "
-        "(Deepgram nova-3, pipecat-ai/stt-benchmark, 2026-06, less 0.2 s), so before 0.3 s",
+        "errors of the detector": f"detection rate {_V1['detection_rate']}, LiveKit v1 after {_V1['delay']} s, "
+        f"{eot_bench.SOURCE}; false alarm rate {_LIVEKIT['false_alarm_rate']}, computed by us from its 5 % of "
+        f"cut-offs with a timeout of {_V1['timeout']} s",
+        "finalisation": f"0: the final transcript comes {_NOVA['median'] - stt_benchmark.VAD_SILENCE:.3f} s (median) "
+        f"after voice activity detection stops (Deepgram nova-3, {stt_benchmark.SOURCE}, less "
+        f"{stt_benchmark.VAD_SILENCE} s), so before 0.3 s",
         **_SERVICES,
         "text aggregation": "sentence, LiveKit's default (at least 20 characters there)",
         "frames and chunks": "50 ms, LiveKit's default (a chunk takes half its length, as in the article)",
     },
     StageLatencies(0.0, 0.0, _LLM, 0.01, _VOICE, 0.025),
-    lambda rng: MinMaxDelay(false_alarm_rate=_LIVEKIT_FALSE_ALARMS, rng=rng),
+    lambda rng: MinMaxDelay(**_LIVEKIT, rng=rng),
     frame_ms=50,
     chunk_ms=50,
     leading_silence=0.16,
@@ -258,9 +271,10 @@ ON_DEVICE = Preset(
         "input transport": f"0.040 s: microphone; {_PRIMER}",
         "output transport": f"0.015 s: loudspeaker; {_PRIMER}",
         **_SMART_TURN_SOURCES,
-        "finalisation": "LogNormal, median 0.009 s, 95th percentile 0.026 s: NVIDIA Nemotron 3.0 ASR, 0.221 and "
-        "0.238 s from the end of speech (pipecat-ai/stt-benchmark, 2026-06; where it ran is not said), "
-        "less the 0.212 s of endpointing, beside which it runs",
+        "finalisation": f"LogNormal, median {_AFTER_NEMOTRON['median']} s, 95th percentile "
+        f"{_AFTER_NEMOTRON['p95']} s: NVIDIA Nemotron 3.0 ASR, {_NEMOTRON['median']} and {_NEMOTRON['p95']} s from "
+        f"the end of speech ({stt_benchmark.SOURCE}; where it ran is not said), less the {_COMPLETE} s of "
+        "endpointing, beside which it runs",
         "first token": "LogNormal, median 0.062 s, 95th percentile 0.070 s: Nemotron 3.5 Lightning on an RTX "
         "5090; aiewf-eval, 2026-08",
         "token": "1/70 s: Llama 3.2 1B on a CPU, the model beside which Orca was measured; "
@@ -271,7 +285,9 @@ ON_DEVICE = Preset(
         "later chunks": "0.05 s for 100 ms, the article's default",
         "frames": "20 ms, as in the other presets",
     },
-    StageLatencies(0.0, _spread(0.009, 0.026), _spread(0.062, 0.070), 1 / 70, LogNormal(0.034, 0.45), 0.05),
+    StageLatencies(
+        0.0, _spread(**_AFTER_NEMOTRON), _spread(0.062, 0.070), 1 / 70, LogNormal(0.034, 0.45), 0.05
+    ),
     lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
     aggregation=20,
     input_latency=PRIMER_MS["microphone"] / 1000,

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Callable
 
 from matplotlib.figure import Figure
 
-from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.lessons.exercises import finished_turn
 from voice_agent_lab.lessons.explorer import choice, explorer, slider
 from voice_agent_lab.measure.reply import gaps, pieces
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.plots.reply import gaps_in_words, text_voice_playback
 from voice_agent_lab.stages.llm import StreamingLLM
 from voice_agent_lab.stages.tts import StreamingTTS
-from voice_agent_lab.streams import StageError
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 REPLY = (
@@ -72,38 +71,8 @@ def reply_turn(
         raise ValueError(f"words_per_second is {words_per_second!r}; it must be positive, such as 10")
     llm = StreamingLLM(0.5, 1 / words_per_second, replies={"weather": reply})
     tts = StreamingTTS(first_chunk, real_time_factor * CHUNK, leading_silence=leading_silence)
-    if callable(aggregation):  # each of its pieces is a token, and each token a piece
-        agent = StreamingVoiceAgent(aggregation=1, llm=_Cutting(llm, aggregation), tts=tts)
-    else:
-        agent = StreamingVoiceAgent(aggregation=aggregation, llm=llm, tts=tts)
+    agent = StreamingVoiceAgent(aggregation=aggregation, llm=llm, tts=tts)
     return finished_turn(agent, "What's the weather like?")
-
-
-def finished_turn(agent: StreamingVoiceAgent, prompt: str) -> Turn:
-    """Run a turn in virtual time and return it.
-
-    Raises
-    ------
-    Exception
-        What a stage raised, as it was, without the name of the stage: in an exercise the stage is the
-        learner's own function, and the error should be too.
-    """
-    try:
-        simulate(agent.process_turn(prompt))
-    except StageError as error:
-        raise error.__cause__ from None
-    return agent.turns[-1]
-
-
-class _Cutting:
-    """A language model whose tokens are cut into pieces by a function before anyone sees them."""
-
-    def __init__(self, llm: StreamingLLM, cut: Cut) -> None:
-        self._llm, self._cut = llm, cut
-
-    async def generate_response(self, prompt: str) -> AsyncIterator[str]:
-        async for piece in self._cut(self._llm.generate_response(prompt)):
-            yield piece
 
 
 @explorer(

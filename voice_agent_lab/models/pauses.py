@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from voice_agent_lab.checks import check_seconds, check_share
-from voice_agent_lab.stages.endpointing import Policy
+from voice_agent_lab.stages.endpointing import LearnedDetector, Policy
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,25 @@ class PauseModel:
                 f"and {most:.3f} of the pauses"
             )
         return (cut_offs - fewest) / (most - fewest)
+
+    def cut_offs(self, detector: LearnedDetector) -> float:
+        """Return the share of pauses that a learned detector cuts off, in closed form."""
+        alarm = detector.false_alarm_rate
+        return float(alarm * self.exceeds(detector.delay) + (1 - alarm) * self.exceeds(detector.timeout))
+
+    def turns_cut_off(self, cut_offs: float | np.ndarray) -> float | np.ndarray:
+        """Return the share of turns that are cut off at least once, given the share of pauses that are.
+
+        The number of pauses in a turn is Poisson distributed, which is our assumption.
+        """
+        return 1 - np.exp(-self.per_turn * np.asarray(cut_offs, dtype=np.float64))
+
+    def finished_after(self, silence: float | np.ndarray) -> float | np.ndarray:
+        """Return the chance that the user has finished, when only the seconds of silence so far are known.
+
+        A turn has one end, and `per_turn` pauses of which some last as long.
+        """
+        return 1 / (1 + self.per_turn * self.exceeds(silence))
 
 
 @dataclass(frozen=True, eq=False)

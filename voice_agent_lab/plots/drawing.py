@@ -235,17 +235,24 @@ def write_above(axes: Axes, x: float, text: str, pixels: float = 0.0, ha: str = 
     axes.annotate(text, (x, 1), (pixels, 6), ha=ha, size=SMALL, **place)
 
 
-def write_near(
+def write_at(
     axes: Axes,
     x: str,
     y: str,
     place: tuple[float, float],
     offset: tuple[float, float],
     text: str,
-    **look: str,
+    **look: object,
 ) -> None:
     """Write near a place whose coordinates are of the kinds `x` and `y`, such as "data"; offset in points."""
     axes.annotate(text, place, offset, xycoords=(x, y), textcoords="offset points", size=SMALL, **look)
+
+
+def write_near(
+    axes: Axes, text: str, place: tuple[float, float], points: tuple[float, float], **look: object
+) -> None:
+    """Write small text some points to the right of and above a place in data coordinates."""
+    write_at(axes, "data", "data", place, points, text, **{"va": "center", "annotation_clip": False, **look})
 
 
 def rows_only(axes: Axes, names: Sequence[str], **limits: object) -> None:

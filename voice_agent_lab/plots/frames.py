@@ -20,7 +20,7 @@ from voice_agent_lab.plots.drawing import (
     drawn_in_style,
     length,
     new_figure,
-    write_near,
+    write_at,
 )
 
 
@@ -114,7 +114,7 @@ def frames_judged(
         colours = [STAGE_COLOURS["user"] if heard else "white" for heard in speech]
         ax.bar(left, means, duration / 1000, align="edge", color=colours, edgecolor="#444444", linewidth=0.6)
         ax.axhline(threshold, color="black", linestyle="--", linewidth=1)
-        write_near(ax, "axes fraction", "data", (1, threshold), (4, 0), f"{threshold:g}", va="center")
+        write_at(ax, "axes fraction", "data", (1, threshold), (4, 0), f"{threshold:g}", va="center")
         ax.axvline(ended, color="black", linewidth=1.4)
         ax.set(xlim=(0, len(samples) / sample_rate), ylim=(0, None), ylabel=f"{duration:g} ms frames")
         told.append(
@@ -178,7 +178,7 @@ def end_in_frames(
     ):
         axes.axvline(time, color="black", linewidth=1.6, linestyle=line)
         offset = (3 * (ha == "right"), 4 + 14 * row)
-        write_near(axes, "data", "axes fraction", (time, 1), offset, name, ha=ha)
+        write_at(axes, "data", "axes fraction", (time, 1), offset, name, ha=ha)
     key = ((0.0, "frames called speech", "user"), (0.27, "frames called silence", "endpointing"))
     for x, name, stage in key:
         axes.text(x, 1.34, f"■ {name}", transform=axes.transAxes, size=8, color=STAGE_COLOURS[stage])
@@ -220,7 +220,7 @@ def pulled_and_pushed(pulled: pd.DataFrame, pushed: pd.DataFrame) -> Figure:
         )
         y = heights[name] + (0.07 * top if near and name == "pulled" else 0)
         words = f"{name}: {length(heights[name])} late"
-        write_near(axes, "axes fraction", "data", (1, y), (4, 0), words, va="center")
+        write_at(axes, "axes fraction", "data", (1, y), (4, 0), words, va="center")
     told = ", ".join(
         f"{name} {length(table.late.iloc[0])} late with the first frame "
         f"and {length(table.late.iloc[-1])} with the last"

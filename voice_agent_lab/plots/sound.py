@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.mlab import specgram
 
-from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, length, new_figure, write_near
+from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, length, new_figure, write_at
 
 FLOOR = -80.0
 _WINDOW = 0.010  # seconds
@@ -153,13 +153,13 @@ def two_sounds(
         below.plot(times, dbfs, color=STAGE_COLOURS["user"], linewidth=1)
         below.axhline(audible, color="black", linestyle="--", linewidth=1)
         words = f"{audible:.0f} dBFS".replace("-", "\N{MINUS SIGN}")
-        write_near(below, "axes fraction", "data", (1, audible), (4, 0), words, va="center")
+        write_at(below, "axes fraction", "data", (1, audible), (4, 0), words, va="center")
         below.set(ylim=(FLOOR, 0), yticks=(-80, -40, 0), ylabel="dBFS")
         wave.set(xlim=(0, seconds + 0.1), ylabel=name)
         for part in (wave, below):
             part.axvline(ended, color="black", linewidth=1.4)
         words = f"speech ends {ended:.2f} s"
-        write_near(wave, "data", "axes fraction", (ended, 1), (0, 3), words, ha="center", weight="bold")
+        write_at(wave, "data", "axes fraction", (ended, 1), (0, 3), words, ha="center", weight="bold")
         inside = dbfs[(times > started) & (times < ended)]
         told.append(
             f"{name}, speech from {started:.2f} to {ended:.2f} s, of which "
