@@ -21,6 +21,7 @@ import pandas as pd
 from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.measure.latency import LatencyBudgets, _Shown
 from voice_agent_lab.models.pauses import PauseModel
+from voice_agent_lab.published import aiewf_eval
 from voice_agent_lab.stages.distributions import LogNormal, StageLatencies
 from voice_agent_lab.stages.endpointing import MinMaxDelay, Policy, SilenceTimeout, SmartTurnOrTimeout
 from voice_agent_lab.stages.microphone import AudioInputStream
@@ -177,11 +178,12 @@ TUNED_CASCADE = Preset(
 """The 16 rows of the primer's table, mapped to the parts of this agent."""
 
 # The services of both frameworks are the same, so that the two differ by what the frameworks set.
-_LLM = _spread(0.536, 1.771)
+_GPT_41 = [ms / 1000 for ms in aiewf_eval.HOSTED_MS["gpt-4.1"][:2]]
+_LLM = _spread(*_GPT_41)
 _VOICE = _spread(0.19, 0.26)
 _SERVICES = {
-    "first token": "LogNormal, median 0.536 s, 95th percentile 1.771 s: gpt-4.1, time to the first answer "
-    "token; aiewf-eval, 2026-08",
+    "first token": f"LogNormal, median {_GPT_41[0]:.3f} s, 95th percentile {_GPT_41[1]:.3f} s: gpt-4.1, time to "
+    f"the first answer token; {aiewf_eval.SOURCE}",
     "token": f"0.01 s: 100 tokens a second, the example of the {_PRIMER}",
     "first chunk": "LogNormal, median 0.19 s, 95th percentile 0.26 s: Cartesia, time to first byte, 2025-02; "
     f"{_PRIMER}",
@@ -251,6 +253,8 @@ LIVEKIT = Preset(
 )
 """LiveKit as it comes, but for its preemptive generation."""
 
+_NEMOTRON = [ms / 1000 for ms in aiewf_eval.NEMOTRON_LIGHTNING_MS[:2]]
+
 ON_DEVICE = Preset(
     "on-device",
     "Everything on one machine with a large GPU, and no network.",
@@ -261,8 +265,8 @@ ON_DEVICE = Preset(
         "finalisation": "LogNormal, median 0.009 s, 95th percentile 0.026 s: NVIDIA Nemotron 3.0 ASR, 0.221 and "
         "0.238 s from the end of speech (pipecat-ai/stt-benchmark, 2026-06; where it ran is not said), "
         "less the 0.212 s of endpointing, beside which it runs",
-        "first token": "LogNormal, median 0.062 s, 95th percentile 0.070 s: Nemotron 3.5 Lightning on an RTX "
-        "5090; aiewf-eval, 2026-08",
+        "first token": f"LogNormal, median {_NEMOTRON[0]:.3f} s, 95th percentile {_NEMOTRON[1]:.3f} s: Nemotron 3.5 "
+        f"Lightning on an RTX 5090; {aiewf_eval.SOURCE}",
         "token": "1/70 s: Llama 3.2 1B on a CPU, the model beside which Orca was measured; "
         "Picovoice/tts-latency-benchmark",
         "text aggregation": "20 characters, as in the article: it stands for a voice that takes streaming text",
@@ -271,7 +275,7 @@ ON_DEVICE = Preset(
         "later chunks": "0.05 s for 100 ms, the article's default",
         "frames": "20 ms, as in the other presets",
     },
-    StageLatencies(0.0, _spread(0.009, 0.026), _spread(0.062, 0.070), 1 / 70, LogNormal(0.034, 0.45), 0.05),
+    StageLatencies(0.0, _spread(0.009, 0.026), _spread(*_NEMOTRON), 1 / 70, LogNormal(0.034, 0.45), 0.05),
     lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
     aggregation=20,
     input_latency=0.040,
