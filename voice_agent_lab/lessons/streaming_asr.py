@@ -149,7 +149,7 @@ async def _recognised(number: int, revision_rate: float) -> Turn:
     revision_rate=slider("words that first appear wrong", 0.0, 0.6, 0.3, 0.05),
 )
 def stability(wait_ms: int, revision_rate: float) -> tuple[Figure, str]:
-    """Draw the wait before trust and the rate of revisions."""
+    """Show what waiting before trust buys and costs, at some rate of words that first appear wrong."""
     figure = wrong_against_wait(many_turns(revision_rate), wait_ms / 1000, revision_rate, _TURNS)
     return figure, alt_text(figure)
 
@@ -185,7 +185,7 @@ _LONG = (REQUESTS[0][:-1] + ", and whether I should take an umbrella or a coat w
     words=slider("length of the utterance (words)", 2, 40, 14),
 )
 def backlog(factor: float, words: int) -> tuple[Figure, str]:
-    """Draw the frames that wait for a recogniser of some speed, for some length of what the user says."""
+    """Show the frames that wait for a recogniser, by its real-time factor and the length of the utterance."""
     turn = slow_turn(factor, " ".join(_LONG.split()[:words]))
     m = turn.metrics
     figure = backlog_over_time([turn], [f"real-time factor {factor:.1f}"])

@@ -75,7 +75,7 @@ def silences(turn: Turn) -> float:
     rate=slider("tokens a second", 5, 200, 50, 5),
 )
 def first_sentence(ttft: float, rate: int) -> tuple[Figure, str]:
-    """Draw a turn, for some time to first token and some token rate."""
+    """Show when the first sentence is there and heard, by the time to first token and the token rate."""
     turn = answered(ttft, rate)
     (first, sentence, last), waited = milestones(turn).values(), turn.metrics.voice_to_voice
     return turn_timeline(turn), (
@@ -120,7 +120,7 @@ def compared(draws: Mapping[str, np.ndarray], measured: Mapping[float, float] = 
     c=slider("draft step / large pass, c", 0.0, 1.0, 0.1, 0.05),
 )
 def speculative(a: float, g: int, c: float) -> tuple[Figure, str]:
-    """Draw the speed-up by drafts, and tell what it does to the first sentence."""
+    """Show how much faster drafts make the tokens, and what that does for the first sentence."""
     figure = speedup_curve(a, g, c)
     first, sentence, _ = milestones(answered(0.5, 20)).values()
     faster = first + (sentence - first) / speedup(a, g, c)

@@ -205,7 +205,7 @@ _TIMED = (
     **{fault.name.lower(): switch(f"mend: {MENDS[fault]}") for fault in _TIMED},
 )
 def mend_the_article(prompt: str, frame: float, **mended: bool) -> tuple[Figure, str]:
-    """Draw a turn of the article's agent, with some of the faults mended that change its timing."""
+    """Show a turn of the article's agent, with any of the faults mended that change its timing."""
     budgets = replace(DEMO_BUDGETS, asr_processing=frame)
     agent = PublishedVoiceAgent(budgets, [fault for fault in _TIMED if mended[fault.name.lower()]])
     simulate(agent.process_turn(prompt))
