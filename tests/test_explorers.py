@@ -65,7 +65,9 @@ every_explorer = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.key
 def test_what_makes_an_explorer_says_so():
     assert len(MAKERS) >= 12
     for name, function in functions_without_arguments():
-        assert isinstance(function(), Explorer) == (name in MAKERS), name
+        # One that is declared is made in every test below, any other function here.
+        makes = hasattr(function, "draw") or isinstance(function(), Explorer)
+        assert makes == (name in MAKERS), name
 
 
 # Looking at them.
