@@ -76,6 +76,7 @@ def test_the_default_turn_event_by_event():
             (1.2, "agent", "state"),
             (1.2, "llm", "started"),
             (1.5, "llm", "token"),
+            (1.5, "aggregation", "piece"),
             (1.5, "tts", "piece"),
             (1.52, "llm", "token"),
             (1.52, "llm", "complete"),
@@ -84,6 +85,7 @@ def test_the_default_turn_event_by_event():
             (1.7, "agent", "state"),
             (1.7, "playback", "started"),
             (1.75, "tts", "chunk"),
+            (1.75, "aggregation", "piece"),
             (1.75, "tts", "piece"),
             (1.75, "tts", "piece_complete"),
             (1.8, "playback", "chunk"),
@@ -93,6 +95,7 @@ def test_the_default_turn_event_by_event():
             (2.0, "tts", "chunk"),
             (2.0, "tts", "complete"),
             (2.0, "tts", "piece_complete"),
+            (2.0, "tts", "text_complete"),
             (2.05, "playback", "chunk"),
             (2.15, "playback", "ended"),
             (2.15, "agent", "state"),
@@ -278,7 +281,7 @@ def test_bad_options_are_named(options, words):
         ({"aggregation": []}, "aggregation is"),
         ({"audio": object()}, r"audio is .* has no stream_audio"),
         ({"vad": Deaf()}, r"vad is .* has no hears_speech; it needs hears_speech, reset"),
-        ({"endpointing": Deaf()}, r"endpointing is .* has no finished"),
+        ({"endpointing": Deaf()}, r"endpointing is .* has no decides"),
         ({"asr": EnergyVAD()}, r"asr is .* has no transcribe_stream"),
         ({"llm": StreamingLLM}, r"llm is the class StreamingLLM; give an instance of it"),
         ({"tts": Deaf()}, r"tts is .* has no synthesize_stream"),
@@ -405,7 +408,7 @@ class Failing:
 
 STAGES = {
     "microphone": lambda n: {"audio": Failing(AudioInputStream(), "stream_audio", n)},
-    "endpointing": lambda n: {"vad": Failing(EnergyVAD(), "hears_speech", n)},
+    "vad": lambda n: {"vad": Failing(EnergyVAD(), "hears_speech", n)},
     "asr": lambda n: {"asr": Failing(StreamingASR(), "transcribe_stream", n)},
     "llm": lambda n: {"llm": Failing(StreamingLLM(), "generate_response", n)},
     "tts": lambda n: {"tts": Failing(StreamingTTS(), "synthesize_stream", n)},
@@ -427,7 +430,7 @@ async def failing_turn(agent):
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("after", [0, 1, 3, 1000])
 def test_a_failing_stage_is_named_and_leaves_nothing_behind(stage, after, overlap):
-    if after == 1000 and stage in ("microphone", "endpointing", "asr"):
+    if after == 1000 and stage in ("microphone", "vad", "asr"):
         pytest.skip("the agent has what it needs before this stage fails")
     agent = StreamingVoiceAgent(overlap=overlap, **STAGES[stage](after))
     error, left = simulate(failing_turn(agent))
@@ -486,7 +489,7 @@ class Gives:
     [
         ("microphone", {"audio": Broken(AudioInputStream(), "stream_audio")}),
         ("endpointing", {"endpointing": Broken(SilenceTimeout(), "reset")}),
-        ("endpointing", {"endpointing": Broken(SilenceTimeout(), "finished")}),
+        ("endpointing", {"endpointing": Broken(SilenceTimeout(), "decides")}),
         ("endpointing", {"endpointing": Broken(SilenceTimeout(), "understood")}),
         ("asr", {"asr": Broken(StreamingASR(), "transcribe_stream")}),
         ("llm", {"llm": Broken(StreamingLLM(), "generate_response")}),
@@ -507,10 +510,11 @@ def test_a_stage_is_named_wherever_it_fails(stage, options, overlap):
 
 
 @pytest.mark.parametrize("overlap", OVERLAPS)
-def test_a_stage_that_cancels_itself_cancels_the_turn(overlap):
+def test_a_cancellation_that_nobody_ordered_is_a_failure_of_its_stage(overlap):
     agent = StreamingVoiceAgent(overlap=overlap, llm=Gives("generate_response", asyncio.CancelledError()))
-    with pytest.raises(asyncio.CancelledError):
-        simulate(agent.process_turn(PROMPT))
+    error, left = simulate(failing_turn(agent))
+    assert (error.stage, left) == ("llm", set())
+    assert isinstance(error.__cause__, asyncio.CancelledError)
     assert agent.state is AgentState.LISTENING
 
 

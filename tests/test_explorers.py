@@ -16,22 +16,14 @@ from inspect import getmembers, iscoroutinefunction, isfunction, signature
 from itertools import pairwise
 
 import ipywidgets as widgets
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
 from voice_agent_lab import lessons as explorers
 from voice_agent_lab.lessons import (
-    budgets,
     critical_paths,
-    first_turn,
-    frames,
     overlap,
-    sound_in_frames,
-    voice,
     who_waits,
 )
 from voice_agent_lab.lessons import explorer as base
@@ -334,150 +326,6 @@ def test_the_alternative_text_is_the_sentence_letter_by_letter():
     picture, sentence = shown(explorer)
     assert picture["alt"] == sentence == 'x is 2.0, "<a>" & more.'
     assert (picture["width"], picture["height"]) == ("800", "150")
-
-
-# Notebook 00: the parts of one turn.
-
-
-def test_the_parts_of_the_first_turn_add_up():
-    # Besides the four settings, 0.5 + 0.3 + 0.5 + 0.2 s: recognition 0.1 s, and 20 ms for the second token.
-    explorer = first_turn.first_turn()
-    for values in ({}, {"timeout": 1.0}, {"first_token": 0.0}, {"finalization": 0.85, "first_chunk": 0.0}):
-        sentence = explorer.set(**values)
-        wait, *parts = (float(seconds) for seconds in re.findall(r"([\d.]+) s\b", sentence))
-        assert sum(parts) == pytest.approx(wait, abs=0.005 * len(parts))
-    assert first_turn.first_turn().sentence.startswith("The user waits 1.62 s: ")
-    assert first_turn.first_turn().set(timeout=1.0).startswith("The user waits 2.12 s: ")
-
-
-# Notebook 01: a budget is shared out.
-
-SHARES = ("endpointing", "finalisation", "first_token", "sentence", "first_chunk", "transport")
-
-
-def test_the_primer_spends_993_of_800_ms():
-    # 40 + 21 + 10 + 2 + 40 + 1 = 114 on the way in; 300 + 350 + 20 + 120 = 790; 89 on the way out.
-    assert sum(budgets.PRIMER_MS.values()) == 114 + 790 + 89 == 993
-    assert budgets.share_the_budget().sentence == (
-        "Spent 993 ms of 800 ms, overdrawn by 193 ms. "
-        "The largest share is first token, 350 ms, 35% of the wait."
-    )
-
-
-def test_a_budget_can_be_kept_to_the_millisecond_and_nothing_can_be_spent():
-    explorer = budgets.share_the_budget()
-    assert explorer.set(transport=10).startswith("Spent 800 ms of 800 ms, 0 ms left.")
-    assert explorer.set(**dict.fromkeys(SHARES, 0)) == (
-        "Spent 0 ms of 800 ms, 800 ms left. Nothing takes any time."
-    )
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.integers(300, 2000), st.lists(st.integers(0, 600), min_size=6, max_size=6))
-def test_what_is_spent_and_what_is_left_make_the_budget(budget, shares):
-    _, sentence = budgets._share(budget, **dict(zip(SHARES, shares, strict=True)))
-    left = budget - sum(shares)
-    verdict = f"{left} ms left" if left >= 0 else f"overdrawn by {-left} ms"
-    assert sentence.startswith(f"Spent {sum(shares)} ms of {budget} ms, {verdict}. ")
-
-
-# Notebook 02: frames.
-
-
-@pytest.mark.parametrize(("frame_ms", "kbit"), [(10, 32.0), (20, 16.0), (100, 3.2), (200, 1.6)])
-def test_forty_bytes_of_headers_for_each_frame(frame_ms, kbit):
-    assert frames.HEADER_BYTES == 40
-    assert frames.header_kbit_per_second(frame_ms) == pytest.approx(kbit)
-    assert frames.header_kbit_per_second(frame_ms) == pytest.approx(40 * 8 * (1000 / frame_ms) / 1000)
-
-
-def test_the_sentence_about_frames_has_that_arithmetic():
-    sentence = frames.frame_duration().set(frame_ms=20)
-    assert "50 packets a second, 16.0 kbit/s of headers" in sentence
-    assert "Real-time factor 0.35" in sentence  # 0.1 of the frame, and 5 ms of its 20
-
-
-def test_a_timeout_below_a_pause_between_words_is_told():
-    explorer = frames.frame_duration()
-    sentence = explorer.set(timeout=0.1)
-    assert shown(explorer)[0] is None
-    assert "choose a longer timeout" in sentence
-
-
-@pytest.mark.parametrize(
-    ("speech", "hole"),
-    [("", 0), ("000", 0), ("1", 0), ("0011100", 0), ("1001", 2), ("10100010", 3), ("0110000", 0)],
-)
-def test_a_hole_is_inside_the_speech(speech, hole):
-    assert sound_in_frames.longest_hole([letter == "1" for letter in speech]) == hole
-
-
-def test_the_last_frame_is_filled_up_with_silence():
-    cut = sound_in_frames.frames_of(np.ones(700, dtype=np.float32), 16000, 20)
-    assert cut.shape == (3, 320)
-    assert cut.sum() == 700
-    assert sound_in_frames.judged(np.ones(700, dtype=np.float32), 16000, 20, 0.5) == [True, True, False]
-
-
-def test_pulled_frames_fall_behind_by_their_processing_and_pushed_ones_do_not():
-    # 20 frames of 100 ms with 80 ms of work each: pulled, they take 20 * 180 ms.
-    sentence = frames.pull_or_push().sentence
-    assert "real-time factor 0.80" in sentence
-    assert "pulled, the last frame is done at 3.60 s, 1.60 s after it was captured" in sentence
-    assert "pushed, the last frame is done at 2.08 s, 80 ms after it was captured" in sentence
-    # At 200 ms a frame the pushed reader is late too: it is done at 0.1 + 20 * 0.2 s.
-    slow = frames.pull_or_push().set(processing_ms=200)
-    assert "pulled, the last frame is done at 6.00 s" in slow
-    assert "pushed, the last frame is done at 4.10 s" in slow
-
-
-# Notebook 05: the voice.
-
-
-def test_the_voice_starts_earlier_by_the_words_that_it_does_not_wait_for():
-    first = voice.REPLY.split(". ")[0].split()
-    waits = {
-        unit: voice.reply_turn(unit, words_per_second=10).metrics.voice_to_voice
-        for unit in ("word", "sentence")
-    }
-    assert waits["sentence"] - waits["word"] == pytest.approx((len(first) - 1) / 10)
-
-
-def test_pieces_are_the_reply_and_gaps_are_its_silences():
-    for unit in voice.UNITS.values():
-        turn = voice.reply_turn(unit)
-        assert " ".join(" ".join(voice.pieces(turn)).split()) == voice.REPLY
-        assert all(gap > 0 for gap in voice.gaps(turn))
-    assert len(voice.pieces(voice.reply_turn("sentence"))) == 2
-    assert len(voice.pieces(voice.reply_turn("word"))) == len(voice.REPLY.split())
-    assert voice.gaps(voice.reply_turn("sentence", words_per_second=50, real_time_factor=0.1)) == []
-
-
-def test_the_cost_of_speaking_early_is_what_the_turns_say():
-    turns = {unit: voice.reply_turn(unit) for unit in ("word", "sentence")}
-    table = voice.cost_table(turns)
-    for unit, turn in turns.items():
-        assert table.loc[unit, "gaps"] == len(voice.gaps(turn))
-        assert table.loc[unit, "silence in gaps (s)"] == pytest.approx(sum(voice.gaps(turn)), abs=1e-3)
-        assert table.loc[unit, "longest gap (s)"] == pytest.approx(max(voice.gaps(turn), default=0), abs=1e-3)
-
-
-def test_a_learners_own_cut_is_used_and_its_error_is_the_learners():
-    async def two_halves(stream):
-        text = "".join([token async for token in stream])
-        yield text[:20]
-        yield text[20:]
-
-    async def broken(stream):
-        raise KeyError("mine")
-        yield
-
-    first, second = voice.pieces(voice.reply_turn(two_halves))
-    assert (first, second.strip()) == (voice.REPLY[:20], voice.REPLY[20:].strip())
-    with pytest.raises(KeyError, match="mine"):
-        voice.reply_turn(broken)
-    with pytest.raises(ValueError, match="words_per_second is 0"):
-        voice.reply_turn("word", words_per_second=0)
 
 
 # Notebook 06: overlap.

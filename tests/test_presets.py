@@ -1,5 +1,6 @@
 """Presets: each number where its source has it, and what a turn with them takes."""
 
+import re
 from math import isclose
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.presets import PRESETS, Preset, preset
+from voice_agent_lab.published.primer import TO_AGENT_MS, TO_USER_MS
 from voice_agent_lab.stages.distributions import StageLatencies
 from voice_agent_lab.stages.endpointing import SilenceTimeout
 
@@ -82,6 +84,14 @@ def test_the_tuned_cascade_takes_993_ms_part_by_part():
     assert sum(map(sum, PRIMER.values())) == 993
     assert parts(turn) == {name: sum(rows) / 1000 for name, rows in PRIMER.items()}
     assert turn.metrics.voice_to_voice == 0.993
+
+
+def test_the_sources_of_the_transport_name_the_primers_milliseconds():
+    sources = preset("tuned-cascade-2025").sources
+    for setting, rows in (("input transport", TO_AGENT_MS), ("output transport", TO_USER_MS)):
+        seconds, *each = re.findall(r"[\d.]+", sources[setting].partition(" ms;")[0])
+        assert [int(ms) for ms in each] == list(rows.values())
+        assert float(seconds) == sum(rows.values()) / 1000
 
 
 def test_the_tuned_cascade_keeps_its_budgets():

@@ -34,7 +34,9 @@ from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.stages.speech import CHARS_PER_SECOND, speech_like
 from voice_agent_lab.stages.tts import StreamingTTS
 from voice_agent_lab.streams import sleep_until
-from voice_agent_lab.turns.agent import AgentState, StreamingVoiceAgent
+from voice_agent_lab.turns.agent import StreamingVoiceAgent
+from voice_agent_lab.turns.hearing import Hearing
+from voice_agent_lab.turns.states import AgentState, StateMachine
 
 DEMO_BUDGETS = LatencyBudgets(**article.DEMO_BUDGETS)
 """The budgets of the article's demonstration."""
@@ -82,6 +84,7 @@ class PublishedAudio(AudioInputStream):
             at=opened + (spoken if Fault.TRUNCATED_SPEECH in self.faults else frames * frame_seconds),
         )
         record("microphone", "frame", at=opened)  # the article stamps this before there is any audio
+        self.user.opened = opened
         for k in range(frames) if Fault.NO_SILENCE in self.faults else count():
             if Fault.PULLED_AUDIO in self.faults:
                 await asyncio.sleep(frame_seconds)
@@ -165,6 +168,13 @@ class PublishedTTS(StreamingTTS):
         )
 
 
+class FrozenState(StateMachine):
+    """The article's agent listens for ever."""
+
+    def become(self, state: AgentState) -> None:
+        """Change nothing."""
+
+
 class PublishedVoiceAgent(StreamingVoiceAgent):
     """The article's agent.
 
@@ -195,13 +205,15 @@ class PublishedVoiceAgent(StreamingVoiceAgent):
             llm=PublishedLLM(latency_budgets, faults, replies),
             tts=None if own_voice else PublishedTTS(latency_budgets, faults),
         )
+        if Fault.FROZEN_STATE in faults:
+            self.states = FrozenState()
 
-    def _pushed(self, frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarray]:
-        return frames if Fault.PULLED_AUDIO in self.faults else super()._pushed(frames)
-
-    def _become(self, state: AgentState) -> None:
-        if Fault.FROZEN_STATE not in self.faults:
-            super()._become(state)
+    @property
+    def hearing(self) -> Hearing:
+        """The first half of a turn; see the fault on pulled audio."""
+        hearing = super().hearing
+        hearing.runs_ahead = Fault.PULLED_AUDIO not in self.faults
+        return hearing
 
     def reported_time_to_first_audio(self, turn: Turn, lost: Collection[str] = ()) -> float:
         """Return the time to first audio that the article would print for `turn`, in seconds.

@@ -8,6 +8,8 @@ from math import isfinite
 from numbers import Real
 from typing import TypeVar
 
+import numpy as np
+
 Kind = TypeVar("Kind")
 
 
@@ -53,7 +55,7 @@ def check_share(name: str, value: float) -> float:
 def check_kind(name: str, value: Kind, kind: type[Kind]) -> Kind:
     """Return `value` if it is an instance of `kind`, else raise TypeError."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {value!r}; it must be an instance of {kind.__name__}")
+        raise TypeError(f"{name} is {shortened(value)}; it must be an instance of {kind.__name__}")
     return value
 
 
@@ -66,3 +68,30 @@ def check_component(name: str, value: object, *needed: str) -> None:
         )
     if missing:
         raise TypeError(f"{name} is {value!r}, which has no {missing[0]}; it needs {', '.join(needed)}")
+
+
+def check_sound(name: str, samples: object) -> np.ndarray:
+    """Return `samples` if it is sound as stages pass it on: floats of shape (samples,), all finite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If not; the sentence says what would do.
+    """
+    if not isinstance(samples, np.ndarray):
+        raise TypeError(f"{name} is {shortened(samples)}; it must be an ndarray of float32, shape (samples,)")
+    if not np.issubdtype(samples.dtype, np.floating):
+        raise TypeError(
+            f"{name} has dtype {samples.dtype}; it must be float32 in [-1, 1]: divide 16-bit samples by 32768"
+        )
+    if samples.ndim != 1:
+        raise ValueError(f"{name} has shape {samples.shape}; it must be mono, of shape (samples,)")
+    if not np.isfinite(samples).all():
+        raise ValueError(f"{name} holds values that are no finite numbers; each must be in [-1, 1]")
+    return samples
+
+
+def shortened(value: object, longest: int = 80) -> str:
+    """Return how a value shows itself, cut to a length that fits into a sentence."""
+    text = repr(value)
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -22,6 +22,7 @@ from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.measure.latency import LatencyBudgets, _Shown
 from voice_agent_lab.models.pauses import PauseModel
 from voice_agent_lab.published import aiewf_eval
+from voice_agent_lab.published.primer import PRIMER_MS, TO_AGENT_MS, TO_USER_MS
 from voice_agent_lab.stages.distributions import LogNormal, StageLatencies
 from voice_agent_lab.stages.endpointing import MinMaxDelay, Policy, SilenceTimeout, SmartTurnOrTimeout
 from voice_agent_lab.stages.microphone import AudioInputStream
@@ -135,11 +136,10 @@ ARTICLE = Preset(
 )
 """The article's demonstration, in an agent without the article's faults."""
 
-# Milliseconds. Microphone, Opus encoder, network, packets, jitter buffer, Opus decoder; then back, to
-# the loudspeaker.
-_TO_AGENT = (40, 21, 10, 2, 40, 1)
-_TO_USER = (21, 2, 10, 40, 1, 15)
-_WEBRTC = {"input_latency": sum(_TO_AGENT) / 1000, "output_latency": sum(_TO_USER) / 1000}
+_WEBRTC = {
+    "input_latency": sum(TO_AGENT_MS.values()) / 1000,
+    "output_latency": sum(TO_USER_MS.values()) / 1000,
+}
 _WEBRTC_SOURCES = {
     "input transport": f"0.114 s: microphone 40, Opus encoder 21, network 10, packets 2, jitter buffer 40, "
     f"Opus decoder 1 ms; {_PRIMER}",
@@ -150,8 +150,8 @@ _WEBRTC_SOURCES = {
 _TUNED = LatencyBudgets(
     asr_processing=0.0,
     asr_finalization=0.1,
-    llm_first_token=0.35,
-    tts_first_chunk=0.12,
+    llm_first_token=PRIMER_MS["language model, first token"] / 1000,
+    tts_first_chunk=PRIMER_MS["synthesis, first audio"] / 1000,
     time_to_first_audio=0.49,
 )
 
@@ -278,8 +278,8 @@ ON_DEVICE = Preset(
     StageLatencies(0.0, _spread(0.009, 0.026), _spread(*_NEMOTRON), 1 / 70, LogNormal(0.034, 0.45), 0.05),
     lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
     aggregation=20,
-    input_latency=0.040,
-    output_latency=0.015,
+    input_latency=PRIMER_MS["microphone"] / 1000,
+    output_latency=PRIMER_MS["loudspeaker"] / 1000,
 )
 """Models measured apart by different people, not as a whole."""
 

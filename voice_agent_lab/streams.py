@@ -1,15 +1,15 @@
 """How streams meet: running ahead, keeping a deadline, and naming the stage that failed.
 
 A chain of async generators looks concurrent and is not: while the last one sleeps, the ones before
-it stand still, because nobody asks them for the next item. `run_ahead` is the one cure used here:
-a task that keeps asking, and a queue that keeps what it got.
+it stand still, because nobody asks them for the next item. `RunAhead` is the one cure used here: a
+task that keeps asking, and a queue that keeps what it got.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from math import inf
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from voice_agent_lab.measure.log import record
 
@@ -17,7 +17,14 @@ Item = TypeVar("Item")
 
 
 class StageError(RuntimeError):
-    """A stage of the turn failed; `stage` is its name, ``__cause__`` the exception that it raised."""
+    """A stage of the turn failed; `stage` is its name, ``__cause__`` the exception that it raised.
+
+    Examples
+    --------
+    >>> error = StageError("asr", ValueError("no model"))
+    >>> print(error.stage, "|", error)
+    asr | stage 'asr' failed: ValueError: no model
+    """
 
     def __init__(self, stage: str, cause: BaseException) -> None:
         super().__init__(f"stage {stage!r} failed: {type(cause).__name__}: {cause}")
@@ -34,65 +41,165 @@ async def sleep_until(deadline: float) -> None:
         await asyncio.sleep(delay)
 
 
-async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncIterator[Item]:
-    """Yield the items of `stream`, which runs on in a task of its own while the reader is busy.
+class RunAhead(Generic[Item]):
+    """A stream that runs on in a task of its own, from the moment this is made, however busy its reader is.
+
+    It is read one item at a time, by ``async for`` or by ``anext``. A reader that is cancelled while it
+    waits loses no item. After the end every further read ends in the same way.
 
     Parameters
     ----------
     stream : async iterator
-        What to read. It is closed, if it can be, when this generator is.
+        What to read. It is closed, if it can be, when its task ends.
     limit : int
         How many unread items may wait in the queue, beside the one in hand; 0 for any number.
+    name : str, optional
+        What to call the task.
+    """
+
+    def __init__(self, stream: AsyncIterator[Item], limit: int = 0, name: str | None = None) -> None:
+        self._items: asyncio.Queue[tuple[Item] | None] = asyncio.Queue()  # None is the end
+        self._put_back: list[Item] = []
+        self._room = asyncio.Semaphore(limit or inf)  # for items; there is always room for the end
+        self._failure: BaseException | None = None
+        name = name or f"run_ahead({getattr(stream, '__qualname__', stream)})"
+        self._task = asyncio.create_task(self._pump(stream), name=name)
+
+    async def _pump(self, stream: AsyncIterator[Item]) -> None:
+        try:
+            try:
+                async for item in stream:
+                    await self._room.acquire()
+                    self._items.put_nowait((item,))
+            finally:
+                if hasattr(stream, "aclose"):
+                    await stream.aclose()
+        except BaseException as error:  # of any class: whoever reads must not wait for ever
+            self._failure = error
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        finally:
+            self._items.put_nowait(None)
+
+    def __aiter__(self) -> "RunAhead[Item]":
+        return self
+
+    async def __anext__(self) -> Item:
+        """Return the next item; when there are no more, raise what the stream raised."""
+        if self._put_back:
+            return self._put_back.pop()
+        item = await self._items.get()
+        if item is None:
+            self._items.put_nowait(None)  # for whoever asks again
+            raise self._failure or StopAsyncIteration
+        self._room.release()
+        return item[0]
+
+    def available(self) -> list[Item]:
+        """Return the items that are there already, without waiting; raise what the stream raised, if it has."""
+        items, self._put_back = self._put_back[::-1], []
+        while not self._items.empty():
+            item = self._items.get_nowait()
+            if item is None:
+                self._items.put_nowait(None)
+                if self._failure and not items:
+                    raise self._failure
+                break
+            self._room.release()
+            items.append(item[0])
+        return items
+
+    def put_back(self, item: Item) -> None:
+        """Take an item back that a reader had taken and could not use; it is the next to be read."""
+        self._put_back.append(item)
+
+    def cancel(self) -> None:
+        """Begin to end the stream; `aclose` waits for that."""
+        self._task.cancel()
+
+    async def aclose(self) -> None:
+        """End the task and close the stream."""
+        await ended(self._task)
+
+
+async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncIterator[Item]:
+    """Yield the items of `stream`, which runs ahead of its reader from the first read on.
+
+    The lazy form of `RunAhead`: what is never read never runs.
+
+    Parameters
+    ----------
+    stream, limit
+        As of `RunAhead`. The stream is closed, if it can be, when this generator is.
 
     Raises
     ------
-    Exception
+    BaseException
         Whatever `stream` raises, after the items it gave before.
     """
-    queue: asyncio.Queue[tuple[bool, Item | BaseException | None]] = asyncio.Queue()
-    room = asyncio.Semaphore(limit or inf)  # for items; there is always room for the end
-
-    async def pump() -> None:
-        try:
-            async for item in stream:
-                await room.acquire()
-                queue.put_nowait((True, item))
-        except (Exception, asyncio.CancelledError) as error:  # cancelled from within or from without
-            queue.put_nowait((False, error))
-        else:
-            queue.put_nowait((False, None))
-
-    task = asyncio.create_task(pump(), name=f"run_ahead({getattr(stream, '__qualname__', stream)})")
+    ahead = RunAhead(stream, limit)
     try:
-        while True:
-            is_item, value = await queue.get()
-            if is_item:
-                room.release()
-                yield value
-            elif value is None:
-                return
-            else:
-                raise value
+        async for item in ahead:
+            yield item
     finally:
+        await ahead.aclose()
+
+
+async def ended(*tasks: asyncio.Task) -> None:
+    """Cancel some tasks and wait until they have ended, what they raise notwithstanding.
+
+    A cancellation of the waiting itself reaches the tasks too, so that one that is slow to end is
+    hurried, and is raised when all have ended. So nothing is left running, however often it is
+    repeated.
+    """
+    cancelled = None
+    for task in tasks:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        if hasattr(stream, "aclose"):
-            await stream.aclose()
+    while unfinished := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(unfinished)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            for task in unfinished:
+                task.cancel()
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen; asyncio need not report it
+    if cancelled is not None:
+        raise cancelled
 
 
 @contextmanager
 def named(stage: str) -> Iterator[None]:
     """Record any failure of what is done here, and raise `StageError` with the stage's name.
 
-    An error that already names a stage further up the stream passes unchanged.
+    An error that already names a stage further up the stream passes unchanged. A ``CancelledError``
+    that nobody ordered is a failure like any other. What is no ``Exception`` otherwise, such as the
+    outcome of ``pytest.fail``, is raised as it is, with the stage's name in a note.
     """
     try:
         yield
     except StageError:
         raise
-    except Exception as error:
+    except (GeneratorExit, KeyboardInterrupt, SystemExit):  # orders to stop, not failures
+        raise
+    except BaseException as error:
+        if _ordered(error) or _NOTE in getattr(error, "__notes__", [""])[0]:
+            raise
         record(stage, "failed", error=f"{type(error).__name__}: {error}")
-        raise StageError(stage, error) from error
+        if isinstance(error, Exception | asyncio.CancelledError):
+            raise StageError(stage, error) from error
+        error.add_note(f"{_NOTE} {stage!r}")
+        raise
+
+
+_NOTE = "in the turn's stage"
+
+
+def _ordered(error: BaseException) -> bool:
+    """Return whether an error is a cancellation that somebody has asked for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 async def guard(

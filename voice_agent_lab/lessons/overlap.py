@@ -14,10 +14,12 @@ from matplotlib.figure import Figure
 
 from voice_agent_lab.lessons.critical_paths import STAGES, seconds_on_path, without
 from voice_agent_lab.lessons.explorer import Explorer, choice, slider
-from voice_agent_lab.lessons.voice import UNITS, gaps, text_voice_playback
+from voice_agent_lab.lessons.streaming_tts import UNITS
 from voice_agent_lab.lessons.who_waits import overlap_turn
 from voice_agent_lab.measure.latency import LatencyBudgets
+from voice_agent_lab.measure.reply import gaps
 from voice_agent_lab.plots import turn_timeline
+from voice_agent_lab.plots.reply import text_voice_playback
 from voice_agent_lab.stages.distributions import StageLatencies
 from voice_agent_lab.turns.agent import OVERLAPS
 

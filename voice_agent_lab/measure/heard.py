@@ -1,57 +1,205 @@
-"""What of a reply the user has heard, when it was cut off: the words before the position of playback.
+"""What of a reply the user has heard: which sound was made of which text, and how much of it was played.
 
 An agent that is interrupted must remember what it said, not what it was about to say: the rest was
-never heard. The event log tells how much sound was played, and which sound was made of which piece
-of text; inside a piece, a word's place in the text is taken to be its place in the sound.
+never heard. The event log tells what text the voice was given and when, what sound it made and when,
+and how much of the sound was played. What it cannot tell is which sound belongs to which text; that is
+worked out here, in a model of what voices do:
+
+* Most take a piece of text, speak it, and take the next: the sound between belongs to the piece.
+* Some gather several pieces and then speak: the sound belongs to all that were taken since the last.
+* Some read ahead: they make sound while they wait for more text. Then all sound belongs to all text.
+* Sound before any text (a filler) belongs to no text, and text without sound was not heard.
+
+Conventions
+-----------
+A `Passage` is text and the sound that belongs to it. Inside a passage a word's place in the text is
+taken to be its place in the *audible* sound, so that silence, wherever it lies, says nothing. A word
+was heard when its end was.
 """
 
+from dataclasses import dataclass, field
 from math import isnan
 
 from voice_agent_lab.measure.log import Event, EventLog
+from voice_agent_lab.measure.words import joined, word_ends, words
 
-_SLOW = 10  # characters a second
+CHARS_PER_SECOND = 15
+"""How fast an unfinished passage is taken to be spoken if the reply has no finished one: the article's rate."""
+
 _HALF_SAMPLE = 0.5 / 8000  # seconds, at the lowest rate in use: rounding to samples is no difference
 
 
-def words_heard(log: EventLog) -> str:
-    """Return the words of a turn's reply that were heard to their end.
+@dataclass
+class Passage:
+    """A stretch of text and the sound that was made of it.
 
-    Of a piece whose synthesis was cut short the length is not known; it is taken to be spoken slowly,
-    at 10 characters a second, so that a word that was not heard is never counted.
+    Attributes
+    ----------
+    pieces : list of Event
+        The pieces of text as the voice took them; none for sound that belongs to no text.
+    chunks : list of Event
+        The chunks of sound, in order.
+    whole : bool
+        Whether the sound is all of it, not cut short.
     """
-    left = sum(e.detail["seconds"] for e in log.all("playback", "chunk"))
-    left -= sum(e.detail["unheard"] for e in log if e.name in ("paused", "stopped") and e.stage == "playback")
-    heard: list[str] = []
-    finished, complete = not isnan(log.first("tts", "complete")), len(log.all("tts", "piece_complete"))
-    for number, (piece, sound) in enumerate(_pieces(log)):
-        made = sum(e.detail["seconds"] for e in sound)
-        onset = sound[0].detail.get("onset", 0.0) if sound else 0.0
-        whole = finished or number < complete
-        length = made if whole else max(made, onset + len(piece) / _SLOW)
-        heard += _words_until(piece, left - onset, length - onset)
-        if left < made - _HALF_SAMPLE or not whole:
-            break
-        left -= made
-    return " ".join(heard)
+
+    pieces: list[Event] = field(default_factory=list)
+    chunks: list[Event] = field(default_factory=list)
+    whole: bool = False
+
+    @property
+    def text(self) -> str:
+        """The text, without the white space around it."""
+        return "".join(piece.detail["text"] for piece in self.pieces).strip()
+
+    @property
+    def audible(self) -> float:
+        """How much audible sound was made of it, in seconds."""
+        return sum(end - start for chunk in self.chunks for start, end in _stretches(chunk))
+
+    def first_chunks(self) -> list[tuple[Event, Event]]:
+        """Return each piece with the first chunk that belongs to it."""
+        if not (self.pieces and self.chunks):
+            return []
+        if len(self.pieces) == 1 or not self._read_ahead:
+            return [(piece, self.chunks[0]) for piece in self.pieces]
+        firsts, characters = [], 0
+        for piece in self.pieces:
+            begins = characters / max(1, sum(len(p.detail["text"]) for p in self.pieces)) * self.audible
+            firsts.append((piece, self._chunk_at(begins)))
+            characters += len(piece.detail["text"])
+        return firsts
+
+    @property
+    def _read_ahead(self) -> bool:
+        return self.pieces[-1].time > self.chunks[0].time
+
+    def _chunk_at(self, audible: float) -> Event:
+        for chunk in self.chunks:
+            audible -= sum(end - start for start, end in _stretches(chunk))
+            if audible < 0:
+                return chunk
+        return self.chunks[-1]
 
 
-def _pieces(log: EventLog) -> list[tuple[str, list[Event]]]:
-    """Return each piece of text with the chunks of sound made of it, which may be none."""
-    pieces: list[tuple[str, list[Event]]] = []
+def passages(log: EventLog) -> list[Passage]:
+    """Return the passages of a turn's reply, in order."""
+    found: list[Passage] = []
+    waiting, ahead = False, False  # for more text; having made sound meanwhile
     for event in log:
-        if (event.stage, event.name) == ("tts", "piece"):
-            pieces.append((event.detail["text"].strip(), []))
-        elif (event.stage, event.name) == ("tts", "chunk"):
-            pieces[-1][1].append(event)
-    return pieces
+        if event.stage != "tts":
+            continue
+        if event.name == "piece":
+            if not found or found[-1].chunks:
+                found.append(Passage())
+            found[-1].pieces.append(event)
+            found[-1].whole = waiting = False
+        elif event.name == "chunk":
+            if not found:
+                found.append(Passage())
+            found[-1].chunks.append(event)
+            ahead |= waiting
+        elif event.name == "piece_complete":
+            found[-1].whole, waiting = bool(found[-1].chunks), True
+        elif event.name == "text_complete":
+            waiting = False
+    complete = not isnan(log.first("tts", "complete"))
+    if ahead:
+        found = _together(found)
+    for number, passage in enumerate(found, start=1):
+        passage.whole = complete or (not ahead and (passage.whole or number < len(found)))
+    return found
 
 
-def _words_until(text: str, seconds: float, length: float) -> list[str]:
-    """Return the words of a text, spoken evenly in `length` seconds, that end within the first `seconds`."""
-    words, end = [], 0
-    for word in text.split():
-        end = text.index(word, end) + len(word)
-        if end / len(text) * length > seconds + _HALF_SAMPLE:
+def _together(parts: list[Passage]) -> list[Passage]:
+    """Return all text and its sound as one passage, after the sound that came before any text."""
+    first = next((k for k, passage in enumerate(parts) if passage.pieces), len(parts))
+    one = Passage(
+        *([item for part in parts[first:] for item in getattr(part, kind)] for kind in ("pieces", "chunks"))
+    )
+    return [*parts[:first], one]
+
+
+def text_heard(log: EventLog) -> str:
+    """Return what was heard of a turn's reply, up to the end of the last word that was heard.
+
+    The rest of a passage that was cut short is taken to be spoken as fast as the reply's finished
+    passages, or at 15 characters a second.
+    """
+    left = _played(log)
+    heard: list[str] = []  # pieces as they were given, the last one perhaps in part
+    spoken = passages(log)
+    rate = _rate(spoken)
+    for passage in spoken:
+        made = sum(chunk.detail["seconds"] for chunk in passage.chunks)
+        text = "".join(piece.detail["text"] for piece in passage.pieces)
+        length = passage.audible if passage.whole else max(passage.audible, len(passage.text) / rate)
+        part = _until(text, _audible_until(passage, left), length) if passage.audible else ""
+        heard += _shared_out(part, passage.pieces)
+        left -= made
+        if left < -_HALF_SAMPLE or not passage.whole:
             break
-        words.append(word)
-    return words
+    return _in_reply(heard, "".join(event.detail["text"] for event in log.all("llm", "token")))
+
+
+def _played(log: EventLog) -> float:
+    """Return how much of the sound was played, in seconds."""
+    played = sum(event.detail["seconds"] for event in log.all("playback", "chunk"))
+    cut = (e.detail["unheard"] for e in log if e.stage == "playback" and e.name in ("paused", "stopped"))
+    return played - sum(cut)
+
+
+def _rate(spoken: list[Passage]) -> float:
+    """Return how many characters the finished passages have in a second of audible sound."""
+    finished = [p for p in spoken if p.whole and p.text and p.audible]
+    if not finished:
+        return CHARS_PER_SECOND
+    return sum(len(p.text) for p in finished) / sum(p.audible for p in finished)
+
+
+def _stretches(chunk: Event) -> list[tuple[float, float]]:
+    """Return the audible stretches of a chunk; all of it, where the log does not tell."""
+    return chunk.detail.get("audible", [(0.0, chunk.detail["seconds"])])
+
+
+def _audible_until(passage: Passage, seconds: float) -> float:
+    """Return how much of a passage's audible sound lies within its first so many seconds."""
+    total, reached = 0.0, 0.0
+    for chunk in passage.chunks:
+        for start, end in _stretches(chunk):
+            total += max(0.0, min(reached + end, seconds) - (reached + start))
+        reached += chunk.detail["seconds"]
+    return total
+
+
+def _until(text: str, seconds: float, length: float) -> str:
+    """Return a text, evenly spoken in `length` seconds, up to the last word that ends within `seconds`."""
+    before = len(text) - len(text.lstrip())
+    spoken = len(text.strip())
+    end = 0
+    for at in word_ends(text):
+        if (at - before) / spoken * length > seconds + _HALF_SAMPLE:
+            break
+        end = at
+    return text[:end]
+
+
+def _shared_out(text: str, pieces: list[Event]) -> list[str]:
+    """Return what of each piece is in the beginning of them all together."""
+    parts = []
+    for piece in pieces:
+        length = len(piece.detail["text"])
+        parts.append(text[:length])
+        text = text[length:]
+    return [part for part in parts if part.strip()]
+
+
+def _in_reply(heard: list[str], reply: str) -> str:
+    """Return the heard pieces as they stand in the reply, or put together if they do not stand there."""
+    begin = end = None
+    for piece in heard:
+        at = reply.find(piece.strip(), end or 0)
+        if at < 0:
+            return joined(word for part in heard for word in words(part))
+        begin, end = (at if begin is None else begin), at + len(piece.strip())
+    return "" if begin is None else reply[begin:end]

@@ -13,7 +13,7 @@ item's ``took`` is the time its stage worked on it: waiting for input does not c
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -68,26 +68,21 @@ class EventLog:
     Parameters
     ----------
     origin : float
-        Time zero of this log on the event loop's clock, in seconds.
+        Time zero of this log on the agent's axis of time, in seconds.
     events : iterable of Event
         Events to begin with, their times since `origin`.
+    offset : float
+        What the agent's axis is ahead of the event loop's clock, in seconds.
     """
 
-    def __init__(self, origin: float = 0.0, events: Iterator[Event] | tuple[Event, ...] = ()) -> None:
-        self.origin = origin
+    def __init__(self, origin: float = 0.0, events: Iterable[Event] = (), offset: float = 0.0) -> None:
+        self.origin, self.offset = origin, offset
         self._events = list(events)
 
     def record(self, stage: str, name: str, *, at: float | None = None, **detail: object) -> None:
         """Add an event; see the function `record`."""
         now = asyncio.get_running_loop().time() if at is None else at
-        self._events.append(Event(round(now - self.origin, 9), stage, name, detail))
-
-    def adopt(self, other: "EventLog", stages: tuple[str, ...]) -> None:
-        """Take over what another log has of some stages since this log's time zero."""
-        for event in other:
-            at = other.origin + event.time
-            if event.stage in stages and at >= self.origin:
-                self.record(event.stage, event.name, at=at, **event.detail)
+        self._events.append(Event(round(now + self.offset - self.origin, 9), stage, name, detail))
 
     @contextmanager
     def recording(self) -> Iterator["EventLog"]:

@@ -24,9 +24,16 @@ class Recording:
     ----------
     sample_rate : int
         Of the recording, in Hz.
+    keeps : bool
+        Whether sounds are kept at all.
+    offset : float
+        What is added to the times of what is kept from now on, in seconds: a second simulation begins
+        at 0 again.
     """
 
     sample_rate: int = 16000
+    keeps: bool = field(default=True, kw_only=True)
+    offset: float = field(default=0.0, kw_only=True)
     sounds: list[tuple[str, float, np.ndarray, int]] = field(default_factory=list)
 
     def add(self, speaker: str, at: float, samples: np.ndarray, sample_rate: int) -> None:
@@ -43,7 +50,8 @@ class Recording:
         sample_rate : int
             Of `samples`, in Hz.
         """
-        self.sounds.append((speaker, at, samples, sample_rate))
+        if self.keeps:
+            self.sounds.append((speaker, round(at + self.offset, 9), samples, sample_rate))
 
     def stereo(self) -> np.ndarray:
         """Return the conversation from its first sound to its last, shape ``(samples, 2)``."""

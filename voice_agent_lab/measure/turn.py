@@ -17,7 +17,7 @@ from math import inf, isnan, nan
 
 import pandas as pd
 
-from voice_agent_lab.measure.heard import words_heard
+from voice_agent_lab.measure.heard import passages, text_heard
 from voice_agent_lab.measure.latency import LatencyMetrics, _Shown, format_seconds, interval
 from voice_agent_lab.measure.log import Event, EventLog
 
@@ -52,16 +52,20 @@ class Part:
         return interval(self.start, self.end, self.name)
 
 
-# Each part of the wait: its name, its stage, its owner, and the event that ends it.
+# Each part of the wait: its name, its stage, its owner, and the event that ends it; if the event tells
+# how long something took before it, the part ends before that.
 _PARTS = (
     ("last frame", "microphone", "setting", ("microphone", "speech_captured")),
     ("input transport", "microphone", "network", ("microphone", "speech_delivered")),
-    ("endpointing", "endpointing", "setting", ("endpointing", "end_of_turn")),
+    ("endpointing", "endpointing", "setting", ("endpointing", "end_of_turn", "vad_took", "waited", "took")),
+    ("voice activity", "vad", "service", ("endpointing", "end_of_turn", "waited", "took")),
+    ("agent busy", "agent", "pipeline", ("endpointing", "end_of_turn", "took")),
+    ("end-of-turn model", "endpointing", "service", ("endpointing", "end_of_turn")),
     ("recognition", "asr", "service", ("asr", "frame")),
     ("finalisation", "asr", "service", ("asr", "complete")),
     ("hand-over", "agent", "pipeline", ("llm", "started")),
     ("first token", "llm", "service", ("llm", "token")),
-    ("text aggregation", "llm", "setting", ("tts", "piece")),
+    ("text aggregation", "aggregation", "setting", ("tts", "piece")),
     ("first chunk", "tts", "service", ("tts", "chunk")),
     ("output transport", "playback", "network", ("playback", "chunk")),
     ("leading silence", "tts", "service", ("playback", "started")),
@@ -106,8 +110,8 @@ class Turn(_Shown):
 
     @property
     def heard(self) -> str:
-        """The words of the reply that were heard to their end, by the position of playback."""
-        return words_heard(self.counted)
+        """The reply up to the last word that was heard to its end, by the position of playback; see `heard`."""
+        return text_heard(self.counted)
 
     @property
     def barge_in_to_silence(self) -> float:
@@ -136,7 +140,6 @@ class Turn(_Shown):
         """The stamps of this turn."""
         log = self.counted
         first = log.first
-        answered = first("asr", "complete")
         return LatencyMetrics(
             audio_chunk_received=first("microphone", "frame"),
             asr_started=first("asr", "started"),
@@ -148,20 +151,30 @@ class Turn(_Shown):
             tts_started=first("tts", "piece"),
             tts_first_chunk=first("tts", "chunk"),
             tts_complete=first("tts", "complete"),
-            # What ends after the transcript was final is an interruption, or belongs to the next turn.
-            speech_ended=max(
-                (e.time for e in log.all("user", "speech_ended") if not e.time > answered), default=nan
-            ),
+            speech_ended=self._speech_ended,
             end_of_turn=first("endpointing", "end_of_turn"),
             playback_started=first("playback", "started"),
             playback_ended=min(first("playback", "ended"), first("playback", "stopped"), key=_nan_last),
         )
 
     @property
+    def _speech_ended(self) -> float:
+        """The true end of the speech that is answered or, if nobody knows it, of the last frame with speech."""
+        end = self.log.first("asr", "complete")
+        for stage in ("user", "vad"):
+            # What ends after the transcript was final is an interruption, or belongs to the next turn.
+            times = [e.time for e in self.log.all(stage, "speech_ended") if not e.time > end]
+            if times:
+                return max(times)
+        return nan
+
+    @property
     def latencies(self) -> dict[str, list[float]]:
         """For each budget's name the seconds that each of its items took; empty if not measured."""
         metrics, log = self.metrics, self.counted
-        tokens, chunks = log.all("llm", "token"), log.all("tts", "chunk")
+        tokens, spoken = log.all("llm", "token"), passages(log)
+        firsts = [pair for passage in spoken for pair in passage.first_chunks()]
+        later = [chunk for passage in spoken for chunk in passage.chunks[1:]]
         once = {
             "asr_finalization": interval(log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"),
             "llm_first_token": metrics.time_to_first_token,
@@ -170,8 +183,10 @@ class Turn(_Shown):
         return {
             "asr_processing": [e.detail["took"] for e in log.all("asr", "frame")],
             "llm_token_generation": [e.detail["took"] for e in tokens[1:]],
-            "tts_first_chunk": [e.detail["took"] for e in chunks if e.detail["first_of_piece"]],
-            "tts_chunk_generation": [e.detail["took"] for e in chunks if not e.detail["first_of_piece"]],
+            "tts_first_chunk": [
+                max(0.0, interval(p.time, c.time)) if c.time >= p.time else 0.0 for p, c in firsts
+            ],
+            "tts_chunk_generation": [e.detail["took"] for e in later],
             **{name: [] if isnan(seconds) else [seconds] for name, seconds in once.items()},
         }
 
@@ -194,8 +209,7 @@ class Turn(_Shown):
             return ()
         parts, reached, log = [], start, self.counted
         for name, stage, owner, event in _PARTS:
-            # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
-            time = min(log.last(*event) if event == ("asr", "frame") else log.first(*event), end)
+            time = min(_ends(log, *event), end)
             if time > reached:
                 parts.append(Part(name, stage, owner, reached, time))
                 reached = time
@@ -232,6 +246,16 @@ class Turn(_Shown):
         rows = [(part.name, part.owner, format_seconds(part.seconds)) for part in self.parts]
         rows.append(("voice-to-voice", "", format_seconds(self.metrics.voice_to_voice)))
         return pd.DataFrame(rows, columns=["part", "owner", "seconds"]).set_index("part")
+
+
+def _ends(log: EventLog, stage: str, name: str, *less: str) -> float:
+    """Return when the part ends that an event ends, less what the event says that something took."""
+    events = log.all(stage, name)
+    if not events:
+        return nan
+    # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
+    event = events[-1 if (stage, name) == ("asr", "frame") else 0]
+    return round(event.time - sum(event.detail.get(key, 0.0) for key in less), 9)
 
 
 def _nan_last(value: float) -> float:

@@ -235,6 +235,19 @@ def write_above(axes: Axes, x: float, text: str, pixels: float = 0.0, ha: str = 
     axes.annotate(text, (x, 1), (pixels, 6), ha=ha, size=SMALL, **place)
 
 
+def write_near(
+    axes: Axes,
+    x: str,
+    y: str,
+    place: tuple[float, float],
+    offset: tuple[float, float],
+    text: str,
+    **look: str,
+) -> None:
+    """Write near a place whose coordinates are of the kinds `x` and `y`, such as "data"; offset in points."""
+    axes.annotate(text, place, offset, xycoords=(x, y), textcoords="offset points", size=SMALL, **look)
+
+
 def rows_only(axes: Axes, names: Sequence[str], **limits: object) -> None:
     """Name the rows 0, 1, ... instead of a y axis."""
     axes.set(yticks=[], **limits)

@@ -7,12 +7,14 @@ mean square of 10 ms windows in dBFS: decibels below full scale, where an amplit
 It is drawn down to -80 dBFS; what is quieter, digital silence included, lies on that line.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.mlab import specgram
 
-from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, length, new_figure
+from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, length, new_figure, write_near
 
 FLOOR = -80.0
 _WINDOW = 0.010  # seconds
@@ -68,13 +70,8 @@ def waveform_and_energy(
     samples = _checked(samples, sample_rate)
     figure, (wave, below) = new_figure(3.5, left=0.75, right=0.85, shares=(1, 1))
     seconds = len(samples) / sample_rate
-    # Each column holds the lowest and the highest of its samples: what the eye would see of them all.
-    starts = np.unique(np.linspace(0, len(samples), _COLUMNS, endpoint=False).astype(int))
-    low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
-    wave.fill_between(starts / sample_rate, low, high, color=STAGE_COLOURS[stage], linewidth=0.8)
-    peak = float(np.abs(samples).max())
-    wave.set(xlim=(0, seconds), ylim=(-(peak or 1) * 1.1, (peak or 1) * 1.1), ylabel="amplitude")
-    wave.yaxis.get_major_locator().set_params(nbins=4)
+    peak = _draw_wave(wave, samples, sample_rate, stage)
+    wave.set(xlim=(0, seconds), ylabel="amplitude")
     sentence = _draw_energy(below, samples, sample_rate, stage, threshold)
     figure.set_label(f"{length(seconds)} of sound, peak amplitude {peak:.2f}; {sentence}.")
     return figure
@@ -119,6 +116,72 @@ def spectrogram(samples: np.ndarray, sample_rate: int, *, stage: str = "user") -
         f"up to {frequencies[-1] / 1000:.1f} kHz, on average strongest near {loudest:.0f} Hz; {sentence}."
     )
     return figure
+
+
+@drawn_in_style
+def two_sounds(
+    sounds: Mapping[str, np.ndarray],
+    sample_rate: int,
+    bounds: Mapping[str, tuple[float, float]],
+    audible: float = -40.0,
+) -> Figure:
+    """Draw the waveforms and energies of two sounds over the same time, the end of speech marked.
+
+    Parameters
+    ----------
+    sounds : mapping of str to ndarray of float32, shape (samples,)
+        The two under their names.
+    sample_rate : int
+        Of both, in Hz.
+    bounds : mapping of str to pair of float
+        When the speech in each begins and ends, in seconds.
+    audible : float
+        The energy above which a sound counts as audible, in dBFS.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = new_figure(5.0, left=0.8, right=0.75, top=0.3, shares=(1, 1, 1, 1))
+    seconds = max(len(samples) for samples in sounds.values()) / sample_rate
+    told = []
+    for (name, samples), wave, below in zip(sounds.items(), axes[::2], axes[1::2], strict=True):
+        started, ended = bounds[name]
+        _draw_wave(wave, samples, sample_rate, "user", columns=1200, ticks=3)
+        times, dbfs = energy(samples, sample_rate)
+        below.fill_between(times, FLOOR, dbfs, color=STAGE_COLOURS["user"], alpha=0.45, linewidth=0)
+        below.plot(times, dbfs, color=STAGE_COLOURS["user"], linewidth=1)
+        below.axhline(audible, color="black", linestyle="--", linewidth=1)
+        words = f"{audible:.0f} dBFS".replace("-", "\N{MINUS SIGN}")
+        write_near(below, "axes fraction", "data", (1, audible), (4, 0), words, va="center")
+        below.set(ylim=(FLOOR, 0), yticks=(-80, -40, 0), ylabel="dBFS")
+        wave.set(xlim=(0, seconds + 0.1), ylabel=name)
+        for part in (wave, below):
+            part.axvline(ended, color="black", linewidth=1.4)
+        words = f"speech ends {ended:.2f} s"
+        write_near(wave, "data", "axes fraction", (ended, 1), (0, 3), words, ha="center", weight="bold")
+        inside = dbfs[(times > started) & (times < ended)]
+        told.append(
+            f"{name}, speech from {started:.2f} to {ended:.2f} s, of which "
+            f"{length(_WINDOW * (inside <= audible).sum())} below {audible:.0f} dBFS, "
+            f"energy up to {dbfs.max():.0f} dBFS"
+        )
+    axes[-1].set_xlabel("seconds")
+    figure.set_label(f"Two sounds: {'; '.join(told)}.")
+    return figure
+
+
+def _draw_wave(
+    axes: Axes, samples: np.ndarray, sample_rate: int, stage: str, columns: int = _COLUMNS, ticks: int = 4
+) -> float:
+    """Draw each column's lowest and highest sample, what the eye would see of them all; return the peak."""
+    starts = np.unique(np.linspace(0, len(samples), columns, endpoint=False).astype(int))
+    low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
+    axes.fill_between(starts / sample_rate, low, high, color=STAGE_COLOURS[stage], linewidth=0.8)
+    peak = float(np.abs(samples).max())
+    axes.set(ylim=(-(peak or 1) * 1.1, (peak or 1) * 1.1))
+    axes.yaxis.get_major_locator().set_params(nbins=ticks)
+    return peak
 
 
 def _draw_energy(

@@ -1,32 +1,49 @@
 """Aggregation: how much text the voice is given at a time.
 
-A language model writes words, a voice speaks pieces. A word is there at once but sounds chopped; a
+A language model writes tokens, a voice speaks pieces. A word is there at once but sounds chopped; a
 sentence sounds right but must be complete. The wait for a piece to be complete is a setting's, not a
 service's.
+
+A piece ends with the white space after it, so a model that begins its tokens with their space has each
+piece wait for one token more. A script without spaces ends a piece with its own marks. What is no end
+of a sentence, such as the dot of "Dr." or of "1.", is decided by the library sentencex (Wikimedia
+Foundation), asked about the text so far and a word that could follow.
 """
 
-import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
-# A piece of each unit: up to the white space after a word, or after one that ends a clause or sentence.
-_PIECES = {
-    "word": re.compile(r"\s*\S+\s+"),
-    "clause": re.compile(r"\s*\S.*?[.!?,;:]\s+", re.DOTALL),
-    "sentence": re.compile(r"\s*\S.*?[.!?]\s+", re.DOTALL),
-}
+import regex
+import sentencex
+
+from voice_agent_lab.measure.words import word_ends
+
+Cut = Callable[[str], int]
+"""Given the text so far, returns how much of it is a piece; 0 if none is complete yet."""
+
+Aggregation = Callable[[AsyncIterator[str]], AsyncIterator[str]]
+"""An async generator function that is given the tokens and yields the pieces."""
+
+_CLOSERS = r"""['"”’»)\]」』）】]*"""  # noqa: RUF001
+_SENTENCE = regex.compile(rf".*?(?:[.!?।॥؟۔]{_CLOSERS}\s+|[。！？]{_CLOSERS})", regex.DOTALL)  # noqa: RUF001
+_CLAUSE = regex.compile(rf".*?(?:[.!?,;:।॥؟۔]{_CLOSERS}\s+|[。！？，；：、]{_CLOSERS})", regex.DOTALL)  # noqa: RUF001
+_NUMBERED = regex.compile(r"\s*\p{N}+\.\s*")
+_DOT = regex.compile(r"\.\s*$")
+_FOLLOWER = "Smith"  # may follow an abbreviation, and begins no sentence more than another
 
 
-async def aggregate(text_stream: AsyncIterator[str], unit: str | int = "sentence") -> AsyncIterator[str]:
-    """Yield speakable pieces of a stream of tokens.
+def aggregate(
+    text_stream: AsyncIterator[str], unit: "str | int | Aggregation" = "sentence"
+) -> AsyncIterator[str]:
+    """Return the stream of speakable pieces of a stream of tokens.
 
     Parameters
     ----------
     text_stream : async iterator of str
         Tokens, spaces included.
-    unit : {"word", "clause", "sentence"} or int
-        What a piece is; a number stands for at least so many characters (the article's is 20).
-        A piece ends with the white space after it, so a model that begins its tokens with their
-        space has each piece wait for one token more. The last piece is yielded whatever its length.
+    unit : {"word", "clause", "sentence"}, int or async generator function
+        What a piece is. A number stands for at least so many characters (the article's is 20), up to
+        the end of a word. A function is given the tokens and yields the pieces. The last piece is
+        yielded whatever its length.
 
     Raises
     ------
@@ -34,26 +51,72 @@ async def aggregate(text_stream: AsyncIterator[str], unit: str | int = "sentence
         If `unit` is none of these.
     """
     check_unit(unit)
+    if callable(unit):
+        return unit(text_stream)
+    return _pieces(text_stream, _by_length(unit) if isinstance(unit, int) else _CUTS[unit])
+
+
+async def _pieces(text_stream: AsyncIterator[str], cut: Cut) -> AsyncIterator[str]:
     text = ""
     async for token in text_stream:
         text += token
-        if isinstance(unit, int):
-            if len(text) >= unit and text.strip():
-                yield text
-                text = ""
-        else:
-            while piece := _PIECES[unit].match(text):
-                yield piece[0]
-                text = text[piece.end() :]
+        while end := cut(text):
+            yield text[:end]
+            text = text[end:]
     if text.strip():
         yield text
 
 
-def check_unit(unit: str | int) -> str | int:
+def _closed(text: str, at: int) -> int:
+    """Return where the piece ends whose last word ends at `at`; 0 while that word may go on."""
+    end = len(text) - len(text[at:].lstrip())
+    return 0 if at == len(text) else end
+
+
+def _word(text: str) -> int:
+    ends = word_ends(text)
+    return _closed(text, ends[0]) if ends else 0
+
+
+def _by_length(characters: int) -> Cut:
+    def cut(text: str) -> int:
+        return next((end for at in word_ends(text) if (end := _closed(text, at)) >= characters), 0)
+
+    return cut
+
+
+def _at_marks(marks: regex.Pattern) -> Cut:
+    def cut(text: str) -> int:
+        ends = (mark.end() for mark in marks.finditer(text))
+        return next((end for end in ends if _is_whole(text[:end], text[end:])), 0)
+
+    return cut
+
+
+def _is_whole(piece: str, rest: str) -> bool:
+    """Return whether a text up to a mark and its white space is a piece, as far as the rest tells."""
+    if _NUMBERED.fullmatch(piece):  # an item of a list begins
+        return False
+    if not _DOT.search(piece):
+        return True
+    follower = rest if regex.match(r"\S+\s", rest) else _FOLLOWER  # a word that may go on tells nothing
+    reached = 0
+    for segment in sentencex.segment("en", piece + follower):
+        reached += len(segment)
+        if reached >= len(piece):
+            return reached == len(piece)
+    return False
+
+
+_CUTS: dict[str, Cut] = {"word": _word, "clause": _at_marks(_CLAUSE), "sentence": _at_marks(_SENTENCE)}
+
+
+def check_unit(unit: "str | int | Aggregation") -> "str | int | Aggregation":
     """Return `unit` if `aggregate` can use it, else raise ValueError."""
-    known = unit in _PIECES if isinstance(unit, str) else isinstance(unit, int) and unit > 0
-    if known and not isinstance(unit, bool):
+    known = unit in _CUTS if isinstance(unit, str) else isinstance(unit, int) and unit > 0
+    if callable(unit) or (known and not isinstance(unit, bool)):
         return unit
     raise ValueError(
-        f"aggregation is {unit!r}; use 'word', 'clause', 'sentence' or a positive number of characters"
+        f"aggregation is {unit!r}; use 'word', 'clause', 'sentence', a positive number of characters or an "
+        "async generator function of the tokens"
     )

@@ -19,24 +19,46 @@ one frame at the earliest.
 """
 
 from collections.abc import Callable
+from copy import copy, deepcopy
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from voice_agent_lab.checks import check_order, check_seconds, check_share
+from voice_agent_lab.stages.vad import JudgedFrame
 
 
 class Endpointing(Protocol):
-    """Anything that can decide when the user has finished."""
+    """Anything that can decide when the user has finished.
 
-    def finished(self, speech: bool, seconds: float) -> bool:
-        """Take one frame's judgement and length in seconds; return whether the user has finished."""
+    It may look at the sound, as an end-of-turn model does, and may take time, which is charged to it.
+    If it has a method ``understood(text)``, it is told each partial transcript.
+    """
+
+    async def decides(self, frame: JudgedFrame) -> bool:
+        """Take the next frame; return whether the user has finished."""
         ...
 
     def reset(self) -> None:
-        """Forget what was heard: a new turn begins."""
+        """Forget what was taken: a new turn begins."""
         ...
+
+
+class Counting:
+    """Makes `Endpointing` of a policy that only counts: ``finished(speech, seconds)`` for each frame.
+
+    The short form for a policy of one's own. An agent that is given one makes this of it.
+    """
+
+    def __init__(self, policy: object) -> None:
+        self.policy, self.reset = policy, policy.reset
+        if hasattr(policy, "understood"):
+            self.understood = policy.understood
+
+    async def decides(self, frame: JudgedFrame) -> bool:
+        """Return what the policy says of the frame's judgement and length."""
+        return self.policy.finished(frame.speech, frame.seconds)
 
 
 class Policy:
@@ -45,15 +67,15 @@ class Policy:
     Attributes
     ----------
     more_to_come : callable or None
-        Tells, when a silence begins, whether the user will go on. Only a simulation knows this: an
-        agent lets its simulated user tell, unless it is set already. Where it is None, nobody goes on.
+        Tells, when a silence begins, whether the user will go on. Only a simulation knows this. Where
+        it is None, each frame tells: an agent hands over what its simulated user knows.
     rng : numpy.random.Generator or None
         What the frame-by-frame form draws from; None for a policy without chance.
     """
 
     more_to_come: Callable[[], bool] | None = None
     rng: np.random.Generator | None = None
-    _spoke, _silence = False, 0.0
+    _spoke, _silence, _goes_on = False, 0.0, False
     _decides: float | None = None
 
     @property
@@ -79,6 +101,11 @@ class Policy:
         """
         return np.full(len(more_to_come), float(self.mean_wait))
 
+    async def decides(self, frame: JudgedFrame) -> bool:
+        """Take the next frame; return whether the user has finished."""
+        self._goes_on = frame.more_to_come
+        return self.finished(frame.speech, frame.seconds)
+
     def finished(self, speech: bool, seconds: float) -> bool:
         """Take one frame's judgement and length in seconds; return whether the user has finished.
 
@@ -89,7 +116,7 @@ class Policy:
         if speech or not self._spoke:
             return False
         if self._decides is None:
-            goes_on = self.more_to_come is not None and self.more_to_come()
+            goes_on = self._goes_on if self.more_to_come is None else self.more_to_come()
             self._decides = float(self.decides_after(np.array([goes_on]), self.rng)[0])
         self._silence = round(self._silence + seconds, 9)
         return self._silence >= self._decides
@@ -97,6 +124,16 @@ class Policy:
     def reset(self) -> None:
         """Forget the silence and the speech so far; the random state goes on."""
         self._spoke, self._silence, self._decides = False, 0.0, None
+
+    def own(self) -> "Policy":
+        """Return a policy with the same settings and a silence and a random state of its own.
+
+        An agent works with its own, so that one policy may be given to many agents.
+        """
+        own = copy(self)
+        own.rng = deepcopy(self.rng)
+        own.reset()
+        return own
 
 
 @dataclass
@@ -294,9 +331,16 @@ class TranscriptArrival:
         """Take a partial transcript."""
         self._understood |= bool(text.strip())
 
+    async def decides(self, frame: JudgedFrame) -> bool:
+        """Take the next frame; return whether the user has finished."""
+        return self._take(await self.policy.decides(frame), frame.seconds)
+
     def finished(self, speech: bool, seconds: float) -> bool:
         """Take one frame's judgement and length in seconds; return whether the user has finished."""
-        if not self.policy.finished(speech, seconds):
+        return self._take(self.policy.finished(speech, seconds), seconds)
+
+    def _take(self, finished: bool, seconds: float) -> bool:
+        if not finished:
             self._waited = 0.0
             return False
         late = self._waited >= self.longest_wait
@@ -307,3 +351,7 @@ class TranscriptArrival:
         """Forget the transcript, the silence and the speech so far."""
         self.policy.reset()
         self._understood, self._waited = False, 0.0
+
+    def own(self) -> "TranscriptArrival":
+        """Return one with the same settings and a state of its own; see `Policy.own`."""
+        return TranscriptArrival(self.policy.own(), self.longest_wait)

@@ -15,6 +15,7 @@ from math import nan
 import numpy as np
 
 from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.measure.words import words
 
 CHARS_PER_SECOND = 150 * 5 / 60
 """The user's speaking rate: 150 words a minute of 5 characters each, the article's figures."""
@@ -119,8 +120,38 @@ def speech_bounds(samples: np.ndarray, sample_rate: int) -> tuple[float, float]:
     return (first * window / sample_rate, min((last + 1) * window, len(samples)) / sample_rate)
 
 
-BREAK = re.compile(r'<break time="(\d+(?:\.\d+)?)s"\s*/>')
-"""SSML's tag for a pause."""
+_TAG = re.compile(r"<\s*/?\s*break\b[^>]*>?", re.IGNORECASE)
+_BREAK = re.compile(r"""<break\s+time\s*=\s*(["'])\s*(\d+\.?\d*|\.\d+)\s*(ms|s)\s*\1\s*/>""", re.IGNORECASE)
+
+
+def split_breaks(text: str) -> list[str | float]:
+    """Return the stretches of words of an utterance and the pauses between them, in seconds.
+
+    A pause is SSML's tag, ``<break time="0.8s"/>`` or ``<break time="800ms"/>``.
+
+    Raises
+    ------
+    ValueError
+        If a tag does not say how long the pause is.
+
+    Examples
+    --------
+    >>> split_breaks('Tell me <break time="300ms"/> the weather.')
+    ['Tell me', 0.3, 'the weather.']
+    """
+    parts: list[str | float] = []
+    reached = 0
+    for tag in _TAG.finditer(text):
+        pause = _BREAK.fullmatch(tag[0])
+        if pause is None:
+            raise ValueError(f'text has {tag[0]!r}; write a pause as <break time="0.8s"/> or time="800ms"')
+        parts += [
+            text[reached : tag.start()].strip(),
+            float(pause[2]) / (1000 if pause[3].lower() == "ms" else 1),
+        ]
+        reached = tag.end()
+    parts.append(text[reached:].strip())
+    return [part for part in parts if part]
 
 
 @dataclass(frozen=True)
@@ -138,19 +169,20 @@ def spoken_words(text: str, chars_per_second: float = CHARS_PER_SECOND) -> tuple
     Parameters
     ----------
     text : str
-        The words. ``<break time="0.8s"/>`` (SSML's tag) is a pause.
+        The words, with pauses; see `split_breaks`.
     chars_per_second : float
         Speaking rate; the space between two words counts.
     """
-    words, time = [], 0.0
-    for number, part in enumerate(BREAK.split(text)):
-        if number % 2:
-            time += float(part)
+    spoken, time = [], 0.0
+    for part in split_breaks(text):
+        if isinstance(part, float):
+            time += part
             continue
-        characters = 0
-        for word in part.split():
-            starts = time + characters / chars_per_second
-            words.append(SpokenWord(word, round(starts, 9), round(starts + len(word) / chars_per_second, 9)))
-            characters += len(word) + 1
-        time += len(part.strip()) / chars_per_second
-    return words, round(time, 9)
+        reached = 0
+        for word in words(part):
+            starts = part.index(word, reached)
+            reached = starts + len(word)
+            times = (round(time + characters / chars_per_second, 9) for characters in (starts, reached))
+            spoken.append(SpokenWord(word, *times))
+        time += len(part) / chars_per_second
+    return spoken, round(time, 9)

@@ -6,9 +6,44 @@ speech, a policy mistakes a pause for the end.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+
+
+class JudgedFrame(NamedTuple):
+    """A frame of sound and the judgement on it; times are seconds on the loop's clock.
+
+    Attributes
+    ----------
+    samples : ndarray of float32, shape (samples,)
+        The sound.
+    speech : bool
+        Whether it holds speech.
+    began : float
+        When its first sample was captured.
+    seconds : float
+        How long it lasts.
+    arrived : float
+        When it reached the agent: its capture's end and the microphone's latency.
+    judged : float
+        When voice activity detection was done with it.
+    more_to_come : bool
+        The truth that only a simulation knows, for simulated policies: whether the user will go on.
+    """
+
+    samples: np.ndarray
+    speech: bool
+    began: float = 0.0
+    seconds: float = 0.1
+    arrived: float = 0.0
+    judged: float = 0.0
+    more_to_come: bool = False
+
+    @property
+    def ended(self) -> float:
+        """When its last sample was captured."""
+        return round(self.began + self.seconds, 9)
 
 
 class VoiceActivityDetector(Protocol):

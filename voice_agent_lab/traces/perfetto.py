@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from voice_agent_lab.measure.turn import Turn
 
-STAGES = ("user", "microphone", "endpointing", "asr", "llm", "tts", "playback", "agent")
+STAGES = ("user", "microphone", "vad", "endpointing", "asr", "llm", "aggregation", "tts", "playback", "agent")
 """The stages from top to bottom."""
 
 

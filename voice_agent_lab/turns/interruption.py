@@ -6,16 +6,17 @@ probation: then playback is only paused, and goes on where it was if no words fo
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 
 import numpy as np
 
 from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.measure.words import words
 from voice_agent_lab.stages.asr import Recogniser
-from voice_agent_lab.streams import guard
-from voice_agent_lab.turns.script import Judged
+from voice_agent_lab.stages.vad import JudgedFrame
+from voice_agent_lab.streams import RunAhead, guard
 
 GAP = 0.2
 """Seconds of silence that end a stretch of speech: the usual hangover of a VAD before a turn model."""
@@ -49,8 +50,8 @@ class Interruption:
             raise ValueError(f"min_words is {self.min_words!r}; it must be 0 or more")
 
 
-class Verdict(Enum):
-    """What the agent should do about a frame that it heard while it was answering."""
+class Reaction(Enum):
+    """What the agent should do about a frame that it took while it was answering."""
 
     GO_ON = "go on"
     PAUSE = "pause"
@@ -64,43 +65,48 @@ class Attention:
 
     Attributes
     ----------
-    frames : list of Judged
-        What was heard since the user began to speak.
+    frames : list of JudgedFrame
+        What was taken since the user began to speak.
     words : int
         How many words have been recognised in it; set by whoever recognises them.
+    paused : bool
+        Whether playback is held until it is clear that this is an interruption.
+    answered : float
+        When the answer was over, in seconds on the loop's clock; set by whoever attends to the end.
     """
 
     policy: Interruption
-    frames: list[Judged] = field(default_factory=list)
+    frames: list[JudgedFrame] = field(default_factory=list)
     words: int = 0
     paused: bool = False
+    answered: float = inf
     _speech: float = 0.0
     _silence: float = 0.0
 
-    def heard(self, judged: Judged, seconds: float) -> Verdict:
-        """Take a frame and its length in seconds; say what to do about it."""
-        if judged.speech or self.frames:
-            self.frames.append(judged)
-        self._speech = round(self._speech + seconds * judged.speech, 9)
-        self._silence = 0.0 if judged.speech else round(self._silence + seconds, 9)
+    def take(self, frame: JudgedFrame) -> Reaction:
+        """Take a frame; say what to do about it."""
+        if frame.speech or self.frames:
+            self.frames.append(frame)
+        self._speech = round(self._speech + frame.seconds * frame.speech, 9)
+        self._silence = 0.0 if frame.speech else round(self._silence + frame.seconds, 9)
         if self.paused:
             return self._on_probation()
         if self._speech and self._speech >= self.policy.min_speech:
             if self.policy.min_words == 0:
-                return Verdict.INTERRUPT
+                return Reaction.INTERRUPT
             self.paused = True
-            return Verdict.PAUSE
+            return Reaction.PAUSE
         if self._silence >= GAP:
             self._forget()
-        return Verdict.GO_ON
+        return Reaction.GO_ON
 
-    def _on_probation(self) -> Verdict:
+    def _on_probation(self) -> Reaction:
         if self.words >= self.policy.min_words:
-            return Verdict.INTERRUPT
+            return Reaction.INTERRUPT
         if self._silence >= self.policy.resume_after:
             self._forget()
-            return Verdict.RESUME
-        return Verdict.GO_ON
+            return Reaction.RESUME
+        return Reaction.GO_ON
 
     def _forget(self) -> None:
         self.frames, self.words, self.paused, self._speech = [], 0, False, 0.0
@@ -112,39 +118,33 @@ class WordCount:
     def __init__(self, asr: Recogniser) -> None:
         self._asr, self._words = asr, 0
         self._frames: asyncio.Queue[np.ndarray] = asyncio.Queue()
-        self._task: asyncio.Task | None = None
+        self._hypotheses: RunAhead[tuple[str, bool]] | None = None
 
-    def begin(self, heard: Sequence[Judged], said: str) -> None:
-        """Begin to recognise what was heard so far and all that follows."""
+    def begin(self, taken: Sequence[JudgedFrame], user_input: str) -> None:
+        """Begin to recognise what was taken so far and all that follows."""
         self._words, self._frames = 0, asyncio.Queue()
-        for judged in heard:
-            self._frames.put_nowait(judged.frame)
-        self._task = asyncio.create_task(self._recognise(said), name="words of an interruption")
+        for frame in taken:
+            self._frames.put_nowait(frame.samples)
+        hypotheses = guard("asr", self._asr.transcribe_stream, self._audio(), user_input)
+        self._hypotheses = RunAhead(hypotheses, name="words of an interruption")
 
-    def heard(self, judged: Judged) -> None:
+    def take(self, frame: JudgedFrame) -> None:
         """Take a frame; before `begin` it is ignored."""
-        if self._task:
-            self._frames.put_nowait(judged.frame)
+        if self._hypotheses:
+            self._frames.put_nowait(frame.samples)
 
     def so_far(self) -> int:
         """Return how many words have been recognised; raise what the recogniser raised."""
-        if self._task and self._task.done():
-            self._task.result()
+        for text, _ in self._hypotheses.available() if self._hypotheses else ():
+            self._words = len(words(text))
         return self._words
 
-    async def _recognise(self, said: str) -> None:
-        audio = self._queued()
-        async with aclosing(audio), aclosing(guard("asr", self._asr.transcribe_stream, audio, said)) as texts:
-            async for text, _ in texts:
-                self._words = len(text.split())
-
-    async def _queued(self) -> AsyncIterator[np.ndarray]:
+    async def _audio(self) -> AsyncIterator[np.ndarray]:
         while True:
             yield await self._frames.get()
 
     async def aclose(self) -> None:
         """Stop counting."""
-        if self._task:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        if self._hypotheses:
+            await self._hypotheses.aclose()
+            self._hypotheses = None

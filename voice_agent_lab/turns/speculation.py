@@ -8,13 +8,14 @@ A bet is kept only if the final transcript has the same words; case and punctuat
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.measure.log import record
+from voice_agent_lab.measure.words import same_words
+from voice_agent_lab.streams import RunAhead
 
 
 @dataclass(frozen=True)
@@ -47,45 +48,14 @@ class Eager:
             raise ValueError(f"max_attempts is {self.max_attempts!r}; at least one bet must be allowed")
 
 
-def same_words(one: str, other: str) -> bool:
-    """Return whether two transcripts have the same words, whatever their case and punctuation."""
-    return re.findall(r"[\w']+", one.lower()) == re.findall(r"[\w']+", other.lower())
-
-
+@dataclass
 class _Attempt:
     """An answer that has begun before its time: what it gives is kept until somebody wants it."""
 
-    def __init__(self, number: int, text: str, stream: AsyncIterator) -> None:
-        self.number, self.text = number, text
-        self.began = asyncio.get_running_loop().time()
-        self._items: asyncio.Queue = asyncio.Queue()
-        self.task = asyncio.create_task(self._run(stream), name=f"attempt {number}")
-
-    async def _run(self, stream: AsyncIterator) -> None:
-        async with aclosing(stream):
-            try:
-                async for item in stream:
-                    self._items.put_nowait((True, item))
-            except (Exception, asyncio.CancelledError) as error:  # cancelled from within or from without
-                self._items.put_nowait((False, error))
-            else:
-                self._items.put_nowait((False, None))
-
-    def __aiter__(self) -> "_Attempt":
-        return self
-
-    async def __anext__(self) -> object:
-        """Return the next thing that the answer has given or will give."""
-        is_item, value = await self._items.get()
-        if is_item:
-            return value
-        self._items.put_nowait((False, None))  # for whoever asks again
-        raise StopAsyncIteration if value is None else value
-
-    async def aclose(self) -> None:
-        """End the answer, even if nobody has begun to read it."""
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+    number: int
+    text: str
+    began: float
+    answer: RunAhead
 
 
 class Speculation:
@@ -105,7 +75,7 @@ class Speculation:
         self._attempts: list[_Attempt] = []
         self._open: _Attempt | None = None
 
-    def heard(self, speech: bool, seconds: float) -> None:
+    def take(self, speech: bool, seconds: float) -> None:
         """Take a frame's judgement: silence may begin a bet, speech withdraws it."""
         if speech:
             self._speech, self._silence = round(self._speech + seconds, 9), 0.0
@@ -126,12 +96,13 @@ class Speculation:
             return
         if len(self._attempts) < self._settings.max_attempts and self._speech <= self._settings.max_speech:
             number = len(self._attempts) + 1
-            self._open = _Attempt(number, self._text, self._begin(self._text, number))
+            answer = RunAhead(self._begin(self._text, number), name=f"attempt {number}")
+            self._open = _Attempt(number, self._text, asyncio.get_running_loop().time(), answer)
             self._attempts.append(self._open)
 
     def _withdraw(self, why: str) -> None:
         if self._open:
-            self._open.task.cancel()
+            self._open.answer.cancel()
             record("llm", "withdrawn", attempt=self._open.number, why=why)
             self._open = None
 
@@ -144,9 +115,11 @@ class Speculation:
             return None
         lead = round(asyncio.get_running_loop().time() - kept.began, 9)
         record("llm", "kept", attempt=kept.number, lead=lead)
-        return kept
+        return kept.answer
 
     async def aclose(self) -> None:
         """Withdraw what is open, and end every answer that was begun, the one that was kept included."""
         self._withdraw("the turn ended")
-        await asyncio.gather(*(attempt.aclose() for attempt in self._attempts))
+        async with AsyncExitStack() as answers:  # all of them, whatever happens to one
+            for attempt in self._attempts:
+                answers.push_async_callback(attempt.answer.aclose)

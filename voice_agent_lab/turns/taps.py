@@ -3,7 +3,8 @@
 Each of these generators sits behind one component, passes on all that is not empty, and writes to the
 event log. A component need not know that it is watched, so any other can take its place and is
 measured in the same way. What its stage works on begins when it is asked for, or, if later, when the
-input for it is there; waiting for either does not count.
+input for it is there; waiting for either does not count. What a component gives is checked here, so
+that the stage is named which gave it.
 """
 
 import asyncio
@@ -12,10 +13,11 @@ from contextlib import AsyncExitStack, aclosing
 
 import numpy as np
 
-from voice_agent_lab.checks import check_kind
+from voice_agent_lab.checks import check_kind, check_sound
+from voice_agent_lab.measure.audible import audible_stretches
 from voice_agent_lab.measure.log import record
+from voice_agent_lab.stages.aggregation import Aggregation, aggregate
 from voice_agent_lab.stages.llm import LanguageModel
-from voice_agent_lab.stages.speech import speech_bounds
 from voice_agent_lab.stages.tts import Synthesiser
 from voice_agent_lab.streams import guard, named
 
@@ -46,19 +48,33 @@ async def generated(llm: LanguageModel, transcript: str, **attempt: int) -> Asyn
     record("llm", "complete", **attempt)
 
 
+async def in_pieces(
+    tokens: AsyncIterator[str], unit: str | int | Aggregation, **attempt: int
+) -> AsyncIterator[str]:
+    """Pass the pieces of text on that aggregation makes of the tokens."""
+    async with aclosing(guard("aggregation", aggregate, tokens, unit)) as pieces:
+        async for piece in pieces:
+            with named("aggregation"):
+                check_kind("a piece of text", piece, str)
+            if piece.strip():
+                record("aggregation", "piece", text=piece, **attempt)
+                yield piece
+
+
 async def synthesised(
     tts: Synthesiser, pieces: AsyncIterator[str], **attempt: int
 ) -> AsyncIterator[tuple[float, np.ndarray]]:
     """Hand pieces of text to the voice, and pass its chunks on, each with the time at which it was made."""
     loop = asyncio.get_running_loop()
     asked, spoken, handed_over = loop.time(), 0, _HandedOver()
+    made = False
     async with (
         aclosing(handed_over.watch(pieces, attempt)) as watched,
         aclosing(guard("tts", tts.synthesize_stream, watched)) as chunks,
     ):
         async for chunk in chunks:
             with named("tts"):
-                check_kind("a chunk", chunk, np.ndarray)
+                check_sound("a chunk", chunk)
             if not len(chunk):
                 continue
             record(
@@ -67,15 +83,13 @@ async def synthesised(
                 took=round(loop.time() - max(asked, handed_over.at), 9),
                 seconds=len(chunk) / tts.sample_rate,
                 first_of_piece=handed_over.pieces > spoken,
-                **(
-                    {"onset": speech_bounds(chunk, tts.sample_rate)[0]} if handed_over.pieces > spoken else {}
-                ),
+                audible=[list(stretch) for stretch in audible_stretches(chunk, tts.sample_rate)],
                 **attempt,
             )
-            spoken = handed_over.pieces
+            made, spoken = True, handed_over.pieces
             yield loop.time(), chunk
             asked = loop.time()
-    if spoken:
+    if made:
         record("tts", "complete", **attempt)
 
 
@@ -92,6 +106,7 @@ class _HandedOver:
                 record("tts", "piece", text=piece, **attempt)
                 yield piece
                 record("tts", "piece_complete", **attempt)  # the voice has come back for the next
+        record("tts", "text_complete", **attempt)
 
 
 async def all_first(stream: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -1,0 +1,213 @@
+"""The first half of a turn: from the microphone to the transcript.
+
+    microphone -> voice activity -> endpointing -> recognition
+
+Every frame is judged, the policy is asked whether the user has finished, and its "yes" ends the
+recogniser's audio stream, which is the recogniser's signal to finalise. So any policy works with any
+recogniser.
+
+Conventions
+-----------
+Frames are dated by their capture, counted from when the microphone opened, whenever they arrive.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing
+
+import numpy as np
+
+from voice_agent_lab.checks import check_sound, shortened
+from voice_agent_lab.measure.log import record
+from voice_agent_lab.measure.recording import Recording
+from voice_agent_lab.measure.words import joined
+from voice_agent_lab.stages.asr import Recogniser
+from voice_agent_lab.stages.endpointing import Endpointing
+from voice_agent_lab.stages.microphone import Microphone
+from voice_agent_lab.stages.vad import JudgedFrame, VoiceActivityDetector
+from voice_agent_lab.streams import StageError, guard, named, run_ahead
+from voice_agent_lab.turns.speculation import Speculation
+from voice_agent_lab.turns.states import AgentState, StateMachine
+from voice_agent_lab.turns.taps import opened, processed
+
+
+class Hearing:
+    """Hears a turn out: `frames` judges what a microphone gives, `transcript` makes words of it.
+
+    Parameters
+    ----------
+    microphone, vad, endpointing, asr
+        The components.
+    states : StateMachine
+        The agent's.
+    recording : Recording
+        Where what the user says is kept.
+    max_listening : float
+        Seconds after which a turn is over, whatever the policy says.
+
+    Attributes
+    ----------
+    runs_ahead : bool
+        Whether the microphone and endpointing run on while the recogniser is busy, as they should.
+    """
+
+    def __init__(
+        self,
+        microphone: Microphone,
+        vad: VoiceActivityDetector,
+        endpointing: Endpointing,
+        asr: Recogniser,
+        *,
+        states: StateMachine,
+        recording: Recording,
+        max_listening: float,
+    ) -> None:
+        self.microphone, self.vad, self.endpointing, self.asr = microphone, vad, endpointing, asr
+        self.states, self.recording, self.max_listening = states, recording, max_listening
+        self.runs_ahead = True
+
+    async def frames(self, sound: AsyncIterator[np.ndarray]) -> AsyncIterator[JudgedFrame]:
+        """Yield each frame of a microphone that is about to open, with the judgement on it."""
+        loop, user = asyncio.get_running_loop(), getattr(self.microphone, "user", None)
+        size, rate = self.microphone.chunk_size, self.microphone.sample_rate
+        latency, seconds = self.microphone.latency, size / rate
+        opened_at: float | None = None
+        with named("vad"):
+            self.vad.reset()
+        async with aclosing(sound):
+            number = 0
+            async for samples in sound:
+                with named("microphone"):
+                    _check_frame(samples, size)
+                if opened_at is None:
+                    known = getattr(self.microphone, "opened", None)
+                    opened_at = loop.time() - latency - seconds if known is None else known
+                began = round(opened_at + number * seconds, 9)
+                arrived = round(began + seconds + latency, 9)
+                number += 1
+                self.recording.add("user", began, samples, rate)
+                with named("vad"):
+                    speech = _check_judgement(await self.vad.hears_speech(samples))
+                more = user is not None and user.talks_after(arrived)
+                yield JudgedFrame(samples, speech, began, seconds, arrived, loop.time(), more)
+
+    async def transcript(
+        self, frames: AsyncIterator[JudgedFrame], user_input: str, bets: Speculation | None = None
+    ) -> str:
+        """Return what the recogniser finally understood of a turn; empty if nothing.
+
+        Several finals, as services send them that cut a long turn into segments, are joined.
+
+        Parameters
+        ----------
+        frames : async iterator of JudgedFrame
+            From the first of the turn on, for as long as the turn may last.
+        user_input : str
+            What is being said, for a simulated recogniser.
+        bets : Speculation, optional
+            What bets on the partials.
+        """
+        segments: list[str] = []
+        finished_at: float | None = None
+        async with AsyncExitStack() as streams:
+            turn = guard("endpointing", self._until_end_of_turn, frames, bets)
+            audio = await opened(streams, run_ahead(turn) if self.runs_ahead else turn)
+            audio = await opened(streams, processed(audio))
+            hypotheses = await opened(streams, guard("asr", self.asr.transcribe_stream, audio, user_input))
+            record("asr", "started")
+            async for hypothesis in hypotheses:
+                with named("asr"):
+                    text, final = _check_hypothesis(hypothesis)
+                if final:
+                    finished_at = asyncio.get_running_loop().time()
+                    segments += [text] if text else []
+                else:
+                    self._partly_understood(joined([*segments, text]), bets)
+        if finished_at is None:
+            error = RuntimeError("it ended without a final transcript")
+            record("asr", "failed", error=f"RuntimeError: {error}")
+            raise StageError("asr", error) from error
+        text = joined(segments)
+        record("asr", "complete", at=finished_at, text=text)
+        if text and self.states.state is AgentState.LISTENING:  # no frame was taken for speech
+            self.states.become(AgentState.PROCESSING_SPEECH)
+        return text
+
+    def _partly_understood(self, text: str, bets: Speculation | None) -> None:
+        record("asr", "partial", text=text)
+        if hasattr(self.endpointing, "understood"):
+            with named("endpointing"):
+                self.endpointing.understood(text)
+        if bets:
+            bets.understood(text)
+
+    async def _until_end_of_turn(
+        self, frames: AsyncIterator[JudgedFrame], bets: Speculation | None
+    ) -> AsyncIterator[np.ndarray]:
+        """Pass sound on until the user has finished."""
+        self.endpointing.reset()
+        taken = 0.0
+        async for frame in frames:
+            self._note(frame)
+            taken = round(taken + frame.seconds, 9)
+            if frame.speech and self.states.state is AgentState.LISTENING:
+                self.states.become(AgentState.PROCESSING_SPEECH)
+            if bets:
+                bets.take(frame.speech, frame.seconds)
+            asked = asyncio.get_running_loop().time()
+            finished = await self.endpointing.decides(frame)
+            overdue = taken >= self.max_listening
+            if finished or overdue:
+                record(
+                    "endpointing",
+                    "end_of_turn",
+                    reason="finished" if finished else "max_listening",
+                    vad_took=max(0.0, round(frame.judged - frame.arrived, 9)),
+                    waited=max(0.0, round(asked - max(frame.judged, frame.arrived), 9)),
+                    took=round(asyncio.get_running_loop().time() - asked, 9),
+                )
+            yield frame.samples
+            if finished or overdue:
+                return
+
+    def _note(self, frame: JudgedFrame) -> None:
+        """Record a frame of the turn, and what is known of when the user speaks in it."""
+        record("microphone", "frame", at=frame.arrived)
+        user = getattr(self.microphone, "user", None)
+        if user is None:
+            if frame.speech:
+                record("vad", "speech_ended", at=frame.ended)
+            return
+        for name, at in user.edges(frame.began, frame.ended):
+            record("user", name, at=at)
+            if name == "speech_ended":
+                record("microphone", "speech_captured", at=frame.ended)
+                record("microphone", "speech_delivered", at=frame.arrived)
+
+
+def _check_frame(samples: object, size: int) -> None:
+    check_sound("a frame", samples)
+    if len(samples) != size:
+        raise ValueError(
+            f"a frame holds {len(samples)} samples, but chunk_size is {size}; every frame must hold as many"
+        )
+
+
+def _check_judgement(speech: object) -> bool:
+    if not isinstance(speech, bool | np.bool_):
+        raise TypeError(
+            f"hears_speech returned {shortened(speech)}; it must be True or False: compare a probability "
+            "with a threshold"
+        )
+    return bool(speech)
+
+
+def _check_hypothesis(hypothesis: object) -> tuple[str, bool]:
+    """Return a hypothesis with its text stripped, if it is a text and whether it is final."""
+    if isinstance(hypothesis, tuple | list) and len(hypothesis) == 2:
+        text, final = hypothesis
+        if isinstance(text, str) and isinstance(final, bool | np.bool_):
+            return text.strip(), bool(final)
+    raise TypeError(
+        f"transcribe_stream yielded {shortened(hypothesis)}; it must yield pairs of a text and whether it is final"
+    )
