@@ -65,11 +65,6 @@ def answered(ttft: float, tokens_per_second: float, reply: str | None = None) ->
     return agent.turns[0]
 
 
-def silences(turn: Turn) -> float:
-    """Return the seconds of silence inside a spoken reply, because its text came too late."""
-    return round(sum(span.end - span.start for span in turn.underruns), 9)
-
-
 @explorer(
     ttft=slider("time to first token (s)", 0.05, 2.0, 0.5, 0.05),
     rate=slider("tokens a second", 5, 200, 50, 5),
