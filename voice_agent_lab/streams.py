@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from math import inf
 from typing import Generic, TypeVar
 
-from voice_agent_lab.measure.log import record
+from voice_agent_lab.measure.log import record_failure
 
 Item = TypeVar("Item")
 
@@ -184,16 +184,12 @@ def named(stage: str) -> Iterator[None]:
     except (GeneratorExit, KeyboardInterrupt, SystemExit):  # orders to stop, not failures
         raise
     except BaseException as error:
-        if _ordered(error) or _NOTE in getattr(error, "__notes__", [""])[0]:
+        if _ordered(error) or not record_failure(stage, error):
             raise
-        record(stage, "failed", error=f"{type(error).__name__}: {error}")
         if isinstance(error, Exception | asyncio.CancelledError):
             raise StageError(stage, error) from error
-        error.add_note(f"{_NOTE} {stage!r}")
+        error.add_note(f"in stage {stage!r} of the turn")
         raise
-
-
-_NOTE = "in the turn's stage"
 
 
 def _ordered(error: BaseException) -> bool:

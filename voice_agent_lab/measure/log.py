@@ -25,6 +25,7 @@ class _Recorder:
 
     def __init__(self, log: "EventLog") -> None:
         self.log = log
+        self.failure: BaseException | None = None  # the newest one
 
 
 _recorder: ContextVar[_Recorder | None] = ContextVar("recorder", default=None)
@@ -55,6 +56,18 @@ def record(stage: str, name: str, *, at: float | None = None, **detail: object) 
     recorder = _recorder.get()
     if recorder is not None:
         recorder.log.record(stage, name, at=at, **detail)
+
+
+def record_failure(stage: str, error: BaseException) -> bool:
+    """Write to the log that a stage failed, unless it has this very error already; return whether it had not."""
+    recorder = _recorder.get()
+    if recorder is None:
+        return True
+    if recorder.failure is error:
+        return False
+    recorder.failure = error
+    record(stage, "failed", error=f"{type(error).__name__}: {error}")
+    return True
 
 
 def record_in(log: "EventLog") -> None:

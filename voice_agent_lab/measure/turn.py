@@ -52,15 +52,14 @@ class Part:
         return interval(self.start, self.end, self.name)
 
 
-# Each part of the wait: its name, its stage, its owner, and the event that ends it; if the event tells
-# how long something took before it, the part ends before that.
+# Each part of the wait: its name, its stage, its owner, and the event that ends it.
 _PARTS = (
     ("last frame", "microphone", "setting", ("microphone", "speech_captured")),
     ("input transport", "microphone", "network", ("microphone", "speech_delivered")),
-    ("endpointing", "endpointing", "setting", ("endpointing", "end_of_turn", "vad_took", "waited", "took")),
-    ("voice activity", "vad", "service", ("endpointing", "end_of_turn", "waited", "took")),
-    ("agent busy", "agent", "pipeline", ("endpointing", "end_of_turn", "took")),
+    ("endpointing", "endpointing", "setting", ("endpointing", "end_of_turn")),
+    ("voice activity", "vad", "service", ("endpointing", "end_of_turn")),
     ("end-of-turn model", "endpointing", "service", ("endpointing", "end_of_turn")),
+    ("agent busy", "agent", "pipeline", ("endpointing", "end_of_turn")),
     ("recognition", "asr", "service", ("asr", "frame")),
     ("finalisation", "asr", "service", ("asr", "complete")),
     ("hand-over", "agent", "pipeline", ("llm", "started")),
@@ -208,8 +207,11 @@ class Turn(_Shown):
         if isnan(start) or isnan(end):
             return ()
         parts, reached, log = [], start, self.counted
+        decided = _decision(log)
         for name, stage, owner, event in _PARTS:
-            time = min(_ends(log, *event), end)
+            # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
+            time = decided.get(name, log.last(*event) if event == ("asr", "frame") else log.first(*event))
+            time = min(time, end)
             if time > reached:
                 parts.append(Part(name, stage, owner, reached, time))
                 reached = time
@@ -248,14 +250,35 @@ class Turn(_Shown):
         return pd.DataFrame(rows, columns=["part", "owner", "seconds"]).set_index("part")
 
 
-def _ends(log: EventLog, stage: str, name: str, *less: str) -> float:
-    """Return when the part ends that an event ends, less what the event says that something took."""
-    events = log.all(stage, name)
+def _decision(log: EventLog) -> dict[str, float]:
+    """Return when the parts end that lie around the decision that the user has finished, in seconds.
+
+    Endpointing ends when the frame arrives that completes the silence. What voice activity detection
+    and the policy then compute is theirs. What is late beyond that, because the agent was still busy
+    with the turn before, is the pipeline's, and so is what recognition has to catch up because of it.
+    """
+    events = log.all("endpointing", "end_of_turn")
     if not events:
-        return nan
-    # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
-    event = events[-1 if (stage, name) == ("asr", "frame") else 0]
-    return round(event.time - sum(event.detail.get(key, 0.0) for key in less), 9)
+        return {}
+    detail = {"vad_took": 0.0, "waited": 0.0, "took": 0.0, **events[0].detail}
+    arrived = round(events[0].time - detail["took"] - detail["waited"] - detail["vad_took"], 9)
+    judged = round(arrived + detail["vad_took"], 9)
+    on_time = round(judged + detail["took"], 9)
+    late = max(detail["waited"], _catching_up(log)) if detail["waited"] else 0.0
+    return {
+        "endpointing": arrived,
+        "voice activity": judged,
+        "end-of-turn model": on_time,
+        "agent busy": round(on_time + late, 9),
+    }
+
+
+def _catching_up(log: EventLog) -> float:
+    """Return by how much recognition ended later than if it had been given each frame when it was judged."""
+    done, frames = 0.0, zip(log.all("microphone", "frame"), log.all("asr", "frame"), strict=False)
+    for frame, recognised in frames:
+        done = max(done, frame.time + frame.detail.get("vad_took", 0.0)) + recognised.detail["took"]
+    return max(0.0, round(log.last("asr", "frame") - done, 9)) if done else 0.0
 
 
 def _nan_last(value: float) -> float:

@@ -7,10 +7,8 @@ format is the JSON of Chrome's Trace Event format, whose times are microseconds.
 import json
 from collections.abc import Sequence
 
+from voice_agent_lab.measure.events import STAGES
 from voice_agent_lab.measure.turn import Turn
-
-STAGES = ("user", "microphone", "vad", "endpointing", "asr", "llm", "aggregation", "tts", "playback", "agent")
-"""The stages from top to bottom."""
 
 
 def chrome_trace(turns: Sequence[Turn]) -> str:

@@ -25,7 +25,7 @@ from voice_agent_lab.stages.asr import Recogniser
 from voice_agent_lab.stages.endpointing import Endpointing
 from voice_agent_lab.stages.microphone import Microphone
 from voice_agent_lab.stages.vad import JudgedFrame, VoiceActivityDetector
-from voice_agent_lab.streams import StageError, guard, named, run_ahead
+from voice_agent_lab.streams import guard, named, run_ahead
 from voice_agent_lab.turns.speculation import Speculation
 from voice_agent_lab.turns.states import AgentState, StateMachine
 from voice_agent_lab.turns.taps import opened, processed
@@ -124,9 +124,8 @@ class Hearing:
                 else:
                     self._partly_understood(joined([*segments, text]), bets)
         if finished_at is None:
-            error = RuntimeError("it ended without a final transcript")
-            record("asr", "failed", error=f"RuntimeError: {error}")
-            raise StageError("asr", error) from error
+            with named("asr"):
+                raise RuntimeError("it ended without a final transcript")
         text = joined(segments)
         record("asr", "complete", at=finished_at, text=text)
         if text and self.states.state is AgentState.LISTENING:  # no frame was taken for speech
@@ -162,7 +161,7 @@ class Hearing:
                     "endpointing",
                     "end_of_turn",
                     reason="finished" if finished else "max_listening",
-                    vad_took=max(0.0, round(frame.judged - frame.arrived, 9)),
+                    vad_took=_until_judged(frame),
                     waited=max(0.0, round(asked - max(frame.judged, frame.arrived), 9)),
                     took=round(asyncio.get_running_loop().time() - asked, 9),
                 )
@@ -172,7 +171,7 @@ class Hearing:
 
     def _note(self, frame: JudgedFrame) -> None:
         """Record a frame of the turn, and what is known of when the user speaks in it."""
-        record("microphone", "frame", at=frame.arrived)
+        record("microphone", "frame", at=frame.arrived, vad_took=_until_judged(frame))
         user = getattr(self.microphone, "user", None)
         if user is None:
             if frame.speech:
@@ -183,6 +182,10 @@ class Hearing:
             if name == "speech_ended":
                 record("microphone", "speech_captured", at=frame.ended)
                 record("microphone", "speech_delivered", at=frame.arrived)
+
+
+def _until_judged(frame: JudgedFrame) -> float:
+    return max(0.0, round(frame.judged - frame.arrived, 9))
 
 
 def _check_frame(samples: object, size: int) -> None:
