@@ -16,7 +16,7 @@ does not speak slower because a program reads slowly. Voice-to-voice counts from
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from itertools import count
 from math import ceil, isnan, nan
@@ -26,6 +26,8 @@ import numpy as np
 from voice_agent_lab.measure.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.measure.log import record
 from voice_agent_lab.measure.turn import Turn
+from voice_agent_lab.published import article
+from voice_agent_lab.published.article import DEFAULT_REPLY, PROMPTS, REPLIES
 from voice_agent_lab.stages.asr import StreamingASR
 from voice_agent_lab.stages.llm import StreamingLLM
 from voice_agent_lab.stages.microphone import AudioInputStream
@@ -36,22 +38,7 @@ from voice_agent_lab.turns.agent import StreamingVoiceAgent
 from voice_agent_lab.turns.hearing import Hearing
 from voice_agent_lab.turns.states import AgentState, StateMachine
 
-# The inputs of the article's experiment. Other words would have other lengths and other times.
-PROMPTS = ("Hello, how are you today?", "What's the weather like?", "Can you tell me the time?")
-"""What the article's user says in its three turns."""
-
-REPLIES = {
-    "hello": "Hello! How can I help you today?",
-    "weather": "The weather is sunny with a temperature of 72°F.",
-    "time": "The current time is 2:30 PM.",
-}
-"""What the article's language model answers, by keyword."""
-
-DEFAULT_REPLY = "I understand. Let me help you with that."
-
-DEMO_BUDGETS = LatencyBudgets(
-    asr_processing=0.08, llm_first_token=0.3, tts_first_chunk=0.15, time_to_first_audio=0.8
-)
+DEMO_BUDGETS = LatencyBudgets(**article.DEMO_BUDGETS)
 """The budgets of the article's demonstration."""
 
 
@@ -246,18 +233,11 @@ class PublishedVoiceAgent(StreamingVoiceAgent):
         return replace(metrics, **dict.fromkeys(lost, nan)).get_time_to_first_audio()
 
 
-@dataclass(frozen=True)
-class PublishedReport:
+class PublishedReport(article.Report):
     """The numbers in the article's published figure for one turn, in seconds, by its own arithmetic.
 
     A stamp that was never set counts as 0.0.
     """
-
-    asr: float
-    llm_first_token: float
-    llm_generation: float
-    tts: float
-    time_to_first_audio: float
 
     @classmethod
     def of(cls, metrics: LatencyMetrics, lost: Collection[str] = ()) -> "PublishedReport":

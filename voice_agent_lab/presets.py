@@ -21,7 +21,7 @@ import pandas as pd
 from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.measure.latency import LatencyBudgets, _Shown
 from voice_agent_lab.models.pauses import PauseModel
-from voice_agent_lab.published import eot_bench, stt_benchmark
+from voice_agent_lab.published import aiewf_eval, eot_bench, stt_benchmark
 from voice_agent_lab.published.primer import PRIMER_MS, TO_AGENT_MS, TO_USER_MS
 from voice_agent_lab.stages.distributions import LogNormal, StageLatencies
 from voice_agent_lab.stages.endpointing import MinMaxDelay, Policy, SilenceTimeout, SmartTurnOrTimeout
@@ -177,11 +177,12 @@ TUNED_CASCADE = Preset(
 """The 16 rows of the primer's table, mapped to the parts of this agent."""
 
 # The services of both frameworks are the same, so that the two differ by what the frameworks set.
-_LLM = _spread(0.536, 1.771)
+_GPT_41 = [ms / 1000 for ms in aiewf_eval.HOSTED_MS["gpt-4.1"][:2]]
+_LLM = _spread(*_GPT_41)
 _VOICE = _spread(0.19, 0.26)
 _SERVICES = {
-    "first token": "LogNormal, median 0.536 s, 95th percentile 1.771 s: gpt-4.1, time to the first answer "
-    "token; aiewf-eval, 2026-08",
+    "first token": f"LogNormal, median {_GPT_41[0]:.3f} s, 95th percentile {_GPT_41[1]:.3f} s: gpt-4.1, time to "
+    f"the first answer token; {aiewf_eval.SOURCE}",
     "token": f"0.01 s: 100 tokens a second, the example of the {_PRIMER}",
     "first chunk": "LogNormal, median 0.19 s, 95th percentile 0.26 s: Cartesia, time to first byte, 2025-02; "
     f"{_PRIMER}",
@@ -210,10 +211,10 @@ _LIVEKIT = {
 }
 
 # Finalisation runs beside endpointing; what is left of it when the turn has been decided.
-_NOVA, _NEMOTRON = stt_benchmark.DEEPGRAM_NOVA_3, stt_benchmark.NEMOTRON_3
+_NOVA, _NEMOTRON_ASR = stt_benchmark.DEEPGRAM_NOVA_3, stt_benchmark.NEMOTRON_3
 _AFTER_NOVA, _AFTER_NEMOTRON = (
-    {name: round(seconds - _COMPLETE, 3) for name, seconds in recogniser.items()}
-    for recogniser in (_NOVA, _NEMOTRON)
+    {name: round(recogniser[name] - _COMPLETE, 3) for name in ("median", "p95")}
+    for recogniser in (_NOVA, _NEMOTRON_ASR)
 )
 
 PIPECAT = Preset(
@@ -264,6 +265,8 @@ LIVEKIT = Preset(
 )
 """LiveKit as it comes, but for its preemptive generation."""
 
+_NEMOTRON = [ms / 1000 for ms in aiewf_eval.NEMOTRON_LIGHTNING_MS[:2]]
+
 ON_DEVICE = Preset(
     "on-device",
     "Everything on one machine with a large GPU, and no network.",
@@ -272,11 +275,11 @@ ON_DEVICE = Preset(
         "output transport": f"0.015 s: loudspeaker; {_PRIMER}",
         **_SMART_TURN_SOURCES,
         "finalisation": f"LogNormal, median {_AFTER_NEMOTRON['median']} s, 95th percentile "
-        f"{_AFTER_NEMOTRON['p95']} s: NVIDIA Nemotron 3.0 ASR, {_NEMOTRON['median']} and {_NEMOTRON['p95']} s from "
-        f"the end of speech ({stt_benchmark.SOURCE}; where it ran is not said), less the {_COMPLETE} s of "
-        "endpointing, beside which it runs",
-        "first token": "LogNormal, median 0.062 s, 95th percentile 0.070 s: Nemotron 3.5 Lightning on an RTX "
-        "5090; aiewf-eval, 2026-08",
+        f"{_AFTER_NEMOTRON['p95']} s: NVIDIA Nemotron 3.0 ASR, {_NEMOTRON_ASR['median']} and "
+        f"{_NEMOTRON_ASR['p95']} s from the end of speech ({stt_benchmark.SOURCE}; where it ran is not said), "
+        f"less the {_COMPLETE} s of endpointing, beside which it runs",
+        "first token": f"LogNormal, median {_NEMOTRON[0]:.3f} s, 95th percentile {_NEMOTRON[1]:.3f} s: Nemotron 3.5 "
+        f"Lightning on an RTX 5090; {aiewf_eval.SOURCE}",
         "token": "1/70 s: Llama 3.2 1B on a CPU, the model beside which Orca was measured; "
         "Picovoice/tts-latency-benchmark",
         "text aggregation": "20 characters, as in the article: it stands for a voice that takes streaming text",
@@ -286,7 +289,7 @@ ON_DEVICE = Preset(
         "frames": "20 ms, as in the other presets",
     },
     StageLatencies(
-        0.0, _spread(**_AFTER_NEMOTRON), _spread(0.062, 0.070), 1 / 70, LogNormal(0.034, 0.45), 0.05
+        0.0, _spread(**_AFTER_NEMOTRON), _spread(*_NEMOTRON), 1 / 70, LogNormal(0.034, 0.45), 0.05
     ),
     lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
     aggregation=20,

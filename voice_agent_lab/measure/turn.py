@@ -59,7 +59,7 @@ _PARTS = (
     ("endpointing", "endpointing", "setting", ("endpointing", "end_of_turn")),
     ("voice activity", "vad", "service", ("endpointing", "end_of_turn")),
     ("end-of-turn model", "endpointing", "service", ("endpointing", "end_of_turn")),
-    ("agent busy", "agent", "pipeline", ("endpointing", "end_of_turn")),
+    ("backlog", "agent", "pipeline", ("endpointing", "end_of_turn")),
     ("recognition", "asr", "service", ("asr", "frame")),
     ("finalisation", "asr", "service", ("asr", "complete")),
     ("hand-over", "agent", "pipeline", ("llm", "started")),
@@ -254,8 +254,9 @@ def _decision(log: EventLog) -> dict[str, float]:
     """Return when the parts end that lie around the decision that the user has finished, in seconds.
 
     Endpointing ends when the frame arrives that completes the silence. What voice activity detection
-    and the policy then compute is theirs. What is late beyond that, because the agent was still busy
-    with the turn before, is the pipeline's, and so is what recognition has to catch up because of it.
+    and the policy then compute is theirs. What is late beyond that is a backlog of frames that nobody
+    asked for, because the agent was still busy with the turn before, say. It is the pipeline's, and so
+    is what recognition has to catch up because of it.
     """
     events = log.all("endpointing", "end_of_turn")
     if not events:
@@ -269,7 +270,7 @@ def _decision(log: EventLog) -> dict[str, float]:
         "endpointing": arrived,
         "voice activity": judged,
         "end-of-turn model": on_time,
-        "agent busy": round(on_time + late, 9),
+        "backlog": round(on_time + late, 9),
     }
 
 

@@ -24,14 +24,20 @@ from voice_agent_lab.measure.turn import Span
 STAGE_COLOURS = {
     "user": "#CC79A7",
     "microphone": "#F0E442",
+    "vad": "#ECB78C",
     "endpointing": "#D55E00",
     "asr": "#56B4E9",
     "llm": "#0072B2",
+    "aggregation": "#8CC0DC",
     "tts": "#E69F00",
     "playback": "#009E73",
     "agent": "#000000",
 }
-"""One colour for each stage: the eight of Okabe and Ito, which colour-blind people can tell apart."""
+"""One colour for each stage: the eight of Okabe and Ito, which colour-blind people can tell apart.
+
+The two stages without much time of their own have a lighter one: voice activity that of endpointing,
+aggregation that of the language model.
+"""
 
 STATE_STAGES = {
     "listening": "microphone",
@@ -44,7 +50,7 @@ STATE_STAGES = {
 
 DPI = 100
 SMALL = 8  # points
-_LIGHTER = ("finalisation", "tokens", "chunks", "text aggregation", "leading silence")
+_LIGHTER = ("finalisation", "tokens", "chunks", "leading silence")
 SINCE_OPENED = "seconds since the microphone opened"
 _P = ParamSpec("_P")
 

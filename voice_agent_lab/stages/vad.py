@@ -27,7 +27,8 @@ class JudgedFrame(NamedTuple):
     arrived : float
         When it reached the agent: its capture's end and the microphone's latency.
     judged : float
-        When voice activity detection was done with it.
+        When voice activity detection was done with it, or would have been if it had been handed over
+        on its arrival.
     more_to_come : bool
         The truth that only a simulation knows, for simulated policies: whether the user will go on.
     """

@@ -75,7 +75,7 @@ class Hearing:
         with named("vad"):
             self.vad.reset()
         async with aclosing(sound):
-            number = 0
+            number, judged = 0, 0.0
             async for samples in sound:
                 with named("microphone"):
                     _check_frame(samples, size)
@@ -86,10 +86,12 @@ class Hearing:
                 arrived = round(began + seconds + latency, 9)
                 number += 1
                 self.recording.add("user", began, samples, rate)
+                given = loop.time()
                 with named("vad"):
                     speech = _check_judgement(await self.vad.hears_speech(samples))
+                judged = round(max(judged, arrived) + loop.time() - given, 9)  # had nobody else been late
                 more = user is not None and user.talks_after(arrived)
-                yield JudgedFrame(samples, speech, began, seconds, arrived, loop.time(), more)
+                yield JudgedFrame(samples, speech, began, seconds, arrived, judged, more)
 
     async def transcript(
         self, frames: AsyncIterator[JudgedFrame], user_input: str, bets: Speculation | None = None
@@ -162,7 +164,7 @@ class Hearing:
                     "end_of_turn",
                     reason="finished" if finished else "max_listening",
                     vad_took=_until_judged(frame),
-                    waited=max(0.0, round(asked - max(frame.judged, frame.arrived), 9)),
+                    waited=max(0.0, round(asked - frame.judged, 9)),
                     took=round(asyncio.get_running_loop().time() - asked, 9),
                 )
             yield frame.samples
@@ -185,7 +187,7 @@ class Hearing:
 
 
 def _until_judged(frame: JudgedFrame) -> float:
-    return max(0.0, round(frame.judged - frame.arrived, 9))
+    return round(frame.judged - frame.arrived, 9)
 
 
 def _check_frame(samples: object, size: int) -> None:

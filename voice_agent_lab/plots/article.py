@@ -1,51 +1,13 @@
-"""What the article published, beside what its program does: the numbers and figures of notebook 07.
-
-The published numbers are those of the figure and of the text output stored with the article's
-notebook (2026-01). The picture itself is not here: it is redrawn from its numbers.
-"""
+"""Figures of the article: its published one, drawn again from numbers, and its faults mended one by one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from voice_agent_lab.as_published import DEMO_BUDGETS, PROMPTS, PublishedReport
-from voice_agent_lab.lessons.article import published_turn
 from voice_agent_lab.measure.turn import Turn
-from voice_agent_lab.plots import STAGE_COLOURS, drawn_in_style, new_figure
-
-
-@dataclass(frozen=True)
-class PublishedOutput:
-    """What the published text output says about one turn; times in seconds."""
-
-    speech: float
-    frames: int
-    partials: int
-    first_token: float
-    llm_total: float
-    tokens: int
-    tts_total: float
-    chunks: int
-    asr: float
-    time_to_first_audio: float
-    total: float
-
-
-PUBLISHED_OUTPUT = (
-    PublishedOutput(2.0, 20, 5, 0.302, 0.473, 8, 0.803, 2, -0.0, 0.0, 4.936),
-    PublishedOutput(1.9, 19, 4, 0.302, 0.477, 8, 0.803, 2, -0.0, 0.0, 4.722),
-    PublishedOutput(2.0, 20, 6, 0.302, 0.472, 8, 0.803, 2, -0.0, 0.0, 4.923),
-)
-"""The published text output, a turn each. Recognition really is printed there as -0.000 s."""
-
-PUBLISHED_REPORTS = tuple(
-    PublishedReport(0.0, out.first_token, round(out.llm_total - out.first_token, 3), 0.15, 0.0)
-    for out in PUBLISHED_OUTPUT
-)
-"""The numbers of the published figure: bars of the last turn, time to first audio of all three."""
+from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, length, new_figure
+from voice_agent_lab.published.article import DEMO_BUDGETS, Report
 
 _STEPS = (
     ("ASR", "asr", "asr"),
@@ -54,68 +16,25 @@ _STEPS = (
     ("TTS", "tts", "tts"),
 )
 _NOTE = {"textcoords": "offset points", "size": 8}
-
-
-def output_beside_ours(published: Sequence[PublishedOutput]) -> pd.DataFrame:
-    """Return the published text output beside that of our run, as text, a row for each number.
-
-    Parameters
-    ----------
-    published : sequence of PublishedOutput
-        One for each of the article's prompts. Our run uses the default reply, as they did, and
-        loses the stamp ``asr_complete``, as they did.
-    """
-    columns = {}
-    for number, (prompt, theirs) in enumerate(zip(PROMPTS, published, strict=True), start=1):
-        _, turn = published_turn(prompt, replies={})
-        columns[f"turn {number}: published"] = _output_rows(theirs)
-        columns[f"turn {number}: ours"] = _output_rows(_our_output(turn))
-    return pd.DataFrame(columns)
-
-
-def _our_output(turn: Turn) -> PublishedOutput:
-    metrics, log = turn.metrics, turn.log
-    report = PublishedReport.of(metrics, lost={"asr_complete"})
-    return PublishedOutput(
-        speech=metrics.speech_ended,
-        frames=len(log.all("asr", "frame")),
-        partials=len(turn.partials),
-        first_token=metrics.time_to_first_token,
-        llm_total=round(metrics.llm_complete - metrics.llm_started, 9),
-        tokens=len(log.all("llm", "token")),
-        tts_total=round(metrics.tts_complete - metrics.tts_started, 9),
-        chunks=len(log.all("tts", "chunk")),
-        asr=report.asr,
-        time_to_first_audio=report.time_to_first_audio,
-        total=metrics.get_total_latency(),
-    )
-
-
-def _output_rows(output: PublishedOutput) -> dict[str, str]:
-    return {
-        "speech": f"{output.speech:.1f} s",
-        "frames of speech": str(output.frames),
-        "partials": str(output.partials),
-        "time to first token": f"{output.first_token:.3f} s",
-        "tokens": str(output.tokens),
-        "LLM": f"{output.llm_total:.3f} s",
-        "audio chunks": str(output.chunks),
-        "TTS": f"{output.tts_total:.3f} s",
-        "ASR": f"{output.asr:.3f} s",
-        "TTFA": f"{output.time_to_first_audio:.3f} s",
-        "total": f"{output.total:.3f} s",
-    }
+_PARTS = {
+    "endpointing": "endpointing",
+    "recognition": "asr",
+    "finalisation": "asr",
+    "first token": "llm",
+    "text aggregation": "llm",
+    "first chunk": "tts",
+}
 
 
 @drawn_in_style
 def two_panels(
-    runs: Mapping[str, Sequence[PublishedReport]], waits: Sequence[float] = (), budget: float | None = None
+    runs: Mapping[str, Sequence[Report]], waits: Sequence[float] = (), budget: float | None = None
 ) -> Figure:
     """Draw the two panels of the published figure for each of some runs, one run below the other.
 
     Parameters
     ----------
-    runs : mapping of str to sequence of PublishedReport
+    runs : mapping of str to sequence of Report
         For each run's title the reports of its turns. The bars are those of the last turn.
     waits : sequence of float
         The true voice-to-voice of each turn in seconds, drawn in the right panel if given.
@@ -126,7 +45,7 @@ def two_panels(
     -------
     Figure
     """
-    limit = DEMO_BUDGETS.time_to_first_audio if budget is None else budget
+    limit = DEMO_BUDGETS["time_to_first_audio"] if budget is None else budget
     height = 2.55 * len(runs)  # inches
     figure, spare = new_figure(height)
     spare[0].remove()
@@ -147,7 +66,7 @@ def two_panels(
     return figure
 
 
-def _draw_bars(axes: Axes, report: PublishedReport, limit: float, top: float) -> None:
+def _draw_bars(axes: Axes, report: Report, limit: float, top: float) -> None:
     axes.set(xlim=(-0.6, 3.6), ylim=(0, top), ylabel="seconds")
     axes.set_title("latency breakdown, last turn", size=9, loc="left")
     axes.set_xticks(range(len(_STEPS)), [name for name, _, _ in _STEPS])
@@ -182,3 +101,54 @@ def _draw_budget(axes: Axes, limit: float) -> None:
     axes.axhline(limit, color="black", linewidth=1.2, linestyle="--", label="budget")
     place = ("axes fraction", "data")
     axes.annotate(f"budget {limit:.1f}", (1, limit), (-2, 3), xycoords=place, ha="right", **_NOTE)
+
+
+@drawn_in_style
+def mends(turns: Mapping[str, Turn], reported: Sequence[float]) -> Figure:
+    """Draw what the wait is made of after each mend, and what the article reports for it.
+
+    Parameters
+    ----------
+    turns : mapping of str to Turn
+        The same turn after each mend, under the mend's name.
+    reported : sequence of float
+        The time to first audio that the article would report for each, in seconds.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, (axes,) = new_figure(0.95 + 0.29 * len(turns), left=2.75, top=0.45)
+    waits = [turn.metrics.voice_to_voice for turn in turns.values()]
+    axes.set(
+        xlim=(0, 1.3 * max(waits)), ylim=(len(turns) - 0.5, -0.5), xlabel="seconds after the end of speech"
+    )
+    axes.set_yticks(range(len(turns)), list(turns))
+    axes.spines.left.set_visible(False)
+    axes.tick_params("y", length=0)
+    for name, stage in _PARTS.items():
+        found = [(y, t, p) for y, t in enumerate(turns.values()) for p in t.parts if p.name == name]
+        axes.barh(
+            [y for y, _, _ in found],
+            [part.seconds for _, _, part in found],
+            0.66,
+            left=[part.start - turn.metrics.speech_ended for _, turn, part in found],
+            color=STAGE_COLOURS[stage],
+            alpha=0.5 if name in ("finalisation", "text aggregation") else 1,
+            edgecolor="white",
+            label=name,
+        )
+    look = {"color": "white", "markeredgecolor": "black", "markersize": 5}
+    axes.plot(reported, range(len(turns)), "D", label="reported", **look)
+    for y, (wait, before) in enumerate(zip(waits, [waits[0], *waits], strict=False)):
+        change = round(wait - before, 9)
+        text = f"{length(wait)}" + f"  ({change:+.2f})".replace("-", "\N{MINUS SIGN}") * bool(change)
+        axes.text(wait + 0.06, y, text, size=8, weight="bold", va="center")
+    look = {"frameon": False, "handlelength": 0.9, "handletextpad": 0.4, "columnspacing": 1.1}
+    figure.legend(loc="upper center", ncols=7, fontsize=8, **look)
+    told = "; ".join(
+        f"{name} {length(wait)} (reported {length(theirs)})"
+        for name, wait, theirs in zip(turns, waits, reported, strict=True)
+    )
+    figure.set_label(f"Voice-to-voice after each mend: {told}.")
+    return figure
