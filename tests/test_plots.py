@@ -16,6 +16,7 @@ from PIL import Image
 
 from voice_agent_lab import plots
 from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.events import STAGES
 from voice_agent_lab.measure.latency import LatencyBudgets
 from voice_agent_lab.measure.log import Event, EventLog
 from voice_agent_lab.measure.turn import Turn
@@ -182,18 +183,9 @@ def test_a_figure_without_alt_text_is_an_error():
         plots.alt_text(Figure())
 
 
-def test_stages_have_eight_colours_and_states_theirs():
-    assert list(plots.STAGE_COLOURS) == [
-        "user",
-        "microphone",
-        "endpointing",
-        "asr",
-        "llm",
-        "tts",
-        "playback",
-        "agent",
-    ]
-    assert len(set(plots.STAGE_COLOURS.values())) == 8
+def test_every_stage_has_a_colour_of_its_own_and_states_theirs():
+    assert tuple(plots.STAGE_COLOURS) == STAGES
+    assert len(set(plots.STAGE_COLOURS.values())) == len(STAGES)
     assert set(plots.STATE_STAGES) == {state.value for state in AgentState}
 
 

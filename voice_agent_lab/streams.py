@@ -211,6 +211,9 @@ async def guard(
             stream = begin(*arguments)
             async for item in stream:
                 yield item
+    except (Exception, asyncio.CancelledError):
+        await asyncio.sleep(0)  # a generator that it read from and did not close is closed by the loop now
+        raise
     finally:
         if hasattr(stream, "aclose"):
             with named(stage):

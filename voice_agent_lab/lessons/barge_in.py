@@ -27,9 +27,10 @@ from voice_agent_lab.stages.llm import StreamingLLM
 from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.stages.playback import Playback
 from voice_agent_lab.stages.tts import StreamingTTS
+from voice_agent_lab.stages.vad import JudgedFrame
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
-from voice_agent_lab.turns.interruption import Attention, Interruption, Verdict
-from voice_agent_lab.turns.script import Judged, Say
+from voice_agent_lab.turns.interruption import Attention, Interruption, Reaction
+from voice_agent_lab.turns.script import Say
 
 PROMPT = "Is my table booked?"
 REPLY = "Your table is booked for eight, but the kitchen closes at nine."
@@ -163,8 +164,8 @@ def yields_after(policy: Interruption, seconds: float, frame: float = 0.05, late
     attention, sound = Attention(policy), np.zeros(0, dtype=np.float32)
     for k in range(round((late + seconds) / frame) + 6):
         spoken = min((k + 1) * frame, late + seconds) - max(k * frame, late)
-        verdict = attention.heard(Judged(sound, spoken >= frame / 2 - 1e-9, k * frame), frame)
-        if verdict in (Verdict.INTERRUPT, Verdict.PAUSE):
+        reaction = attention.take(JudgedFrame(sound, spoken >= frame / 2 - 1e-9, k * frame, frame))
+        if reaction in (Reaction.INTERRUPT, Reaction.PAUSE):
             return round((k + 1) * frame - late, 9)
     return nan
 

@@ -159,9 +159,9 @@ class Turn(_Shown):
     @property
     def _speech_ended(self) -> float:
         """The true end of the speech that is answered or, if nobody knows it, of the last frame with speech."""
-        end = self.log.first("asr", "complete")
+        # What ends after the turn was decided is an interruption, or belongs to the next turn.
+        end = _decision(self.log).get("endpointing", self.log.first("asr", "complete"))
         for stage in ("user", "vad"):
-            # What ends after the transcript was final is an interruption, or belongs to the next turn.
             times = [e.time for e in self.log.all(stage, "speech_ended") if not e.time > end]
             if times:
                 return max(times)

@@ -79,9 +79,7 @@ class Answering:
         try:
             async with AsyncExitStack() as streams:
                 if begun is None or not self.eager.speak:
-                    begun = run_ahead(
-                        self._voiced(begun or self._overlapped(generated(self.llm, transcript)))
-                    )
+                    begun = run_ahead(self._voiced(begun or self.overlapped(generated(self.llm, transcript))))
                 chunks = await opened(streams, begun)
                 sounds = guard("playback", self.playback.play, chunks, self.tts.sample_rate)
                 async for _ in await opened(streams, sounds):
@@ -91,7 +89,7 @@ class Answering:
             for begins, samples in self.playback.heard:
                 self.recording.add("agent", begins, samples, self.tts.sample_rate)
 
-    def _overlapped(self, tokens: AsyncIterator[str]) -> AsyncIterator[str]:
+    def overlapped(self, tokens: AsyncIterator[str]) -> AsyncIterator[str]:
         """Decide whether the language model waits for its reader, runs ahead of it, or must finish first."""
         if self.overlap in ("concurrent", "eager"):
             return run_ahead(tokens)

@@ -163,6 +163,7 @@ class Conversation:
                     attention.answered = asyncio.get_running_loop().time()
                     return attention
                 frame = listening.result()
+                self.hearing.note_user(frame)
                 words.take(frame)
                 attention.words = words.so_far()
                 reaction = attention.take(frame)

@@ -113,7 +113,7 @@ class Hearing:
         finished_at: float | None = None
         async with AsyncExitStack() as streams:
             turn = guard("endpointing", self._until_end_of_turn, frames, bets)
-            audio = await opened(streams, run_ahead(turn) if self.runs_ahead else turn)
+            audio = await opened(streams, self.pushed(turn))
             audio = await opened(streams, processed(audio))
             hypotheses = await opened(streams, guard("asr", self.asr.transcribe_stream, audio, user_input))
             record("asr", "started")
@@ -133,6 +133,10 @@ class Hearing:
         if text and self.states.state is AgentState.LISTENING:  # no frame was taken for speech
             self.states.become(AgentState.PROCESSING_SPEECH)
         return text
+
+    def pushed(self, frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarray]:
+        """Let the microphone and endpointing run on, however slow the recogniser is."""
+        return run_ahead(frames) if self.runs_ahead else frames
 
     def _partly_understood(self, text: str, bets: Speculation | None) -> None:
         record("asr", "partial", text=text)
@@ -172,8 +176,12 @@ class Hearing:
                 return
 
     def _note(self, frame: JudgedFrame) -> None:
-        """Record a frame of the turn, and what is known of when the user speaks in it."""
+        """Record a frame of the turn, and where in it the user begins or ends to speak."""
         record("microphone", "frame", at=frame.arrived, vad_took=_until_judged(frame))
+        self.note_user(frame)
+
+    def note_user(self, frame: JudgedFrame) -> None:
+        """Record where in a frame the user begins or ends to speak, as well as anybody knows."""
         user = getattr(self.microphone, "user", None)
         if user is None:
             if frame.speech:
