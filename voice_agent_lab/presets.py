@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import log
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ class Preset(_Shown):
     output_latency: float = 0.0
     leading_silence: float = 0.0
 
-    def agent(self, **overrides: object) -> StreamingVoiceAgent:
+    def agent(self, **overrides: Any) -> StreamingVoiceAgent:
         """Return a new agent with these settings.
 
         Parameters
@@ -89,7 +90,7 @@ class Preset(_Shown):
             leading_silence=self.leading_silence,
             rng=tts_rng,
         )
-        settings = {
+        settings: dict[str, Any] = {
             "latency_budgets": self.budgets,
             "latencies": self.latencies,
             "aggregation": self.aggregation,
@@ -135,7 +136,7 @@ ARTICLE = Preset(
 )
 """The article's demonstration, in an agent without the article's faults."""
 
-_WEBRTC = {
+_WEBRTC: dict[str, Any] = {
     "input_latency": sum(TO_AGENT_MS.values()) / 1000,
     "output_latency": sum(TO_USER_MS.values()) / 1000,
 }

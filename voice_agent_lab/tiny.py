@@ -129,8 +129,8 @@ async def turn(text: str, reply: str) -> dict[str, float]:
         When each thing happened first, in seconds since the microphone opened, under the names of
         `LatencyMetrics`.
     """
-    now, stamps = asyncio.get_running_loop().time, {}
-    opened = now()
+    now = asyncio.get_running_loop().time
+    opened, stamps = now(), dict[str, float]()
 
     def stamp(name: str) -> None:
         stamps.setdefault(name, round(now() - opened, 9))

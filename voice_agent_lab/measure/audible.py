@@ -24,7 +24,8 @@ def audible_windows(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     windows = padded.reshape(-1, window)
     # The last window may be short: its mean is over the samples that it has.
     lengths = np.minimum(window, len(samples) - window * np.arange(len(windows)))
-    return np.sqrt((windows**2).sum(axis=1) / np.maximum(lengths, 1)) > AUDIBLE_RMS
+    audible: np.ndarray = np.sqrt((windows**2).sum(axis=1) / np.maximum(lengths, 1)) > AUDIBLE_RMS
+    return audible
 
 
 def audible_stretches(samples: np.ndarray, sample_rate: int) -> list[tuple[float, float]]:

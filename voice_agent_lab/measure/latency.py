@@ -55,10 +55,10 @@ class _Shown:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return self.table().to_string()
+        return str(self.table().to_string())
 
     def _repr_html_(self) -> str:
-        return self.table().to_html()
+        return str(self.table().to_html())
 
 
 @dataclass(frozen=True, repr=False)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import nan
+from typing import Any
 
 
 class _Recorder:
@@ -38,7 +39,7 @@ class Event:
     time: float
     stage: str
     name: str
-    detail: dict = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
 
 
 def record(stage: str, name: str, *, at: float | None = None, **detail: object) -> None:
@@ -72,7 +73,10 @@ def record_failure(stage: str, error: BaseException) -> bool:
 
 def record_in(log: "EventLog") -> None:
     """Make all who record in this conversation go on in another log: a new turn begins."""
-    _recorder.get().log = log
+    recorder = _recorder.get()
+    if recorder is None:
+        raise RuntimeError("nobody records here; see EventLog.recording")
+    recorder.log = log
 
 
 class EventLog:

@@ -90,7 +90,8 @@ def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
         raise ImportError(
             'resampling needs soxr; pip install "voice-agent-lab[engines]" brings it'
         ) from error
-    return soxr.resample(samples, from_rate, to_rate).astype(np.float32)
+    resampled: np.ndarray = soxr.resample(samples, from_rate, to_rate).astype(np.float32)
+    return resampled
 
 
 class Sound:
@@ -140,7 +141,7 @@ def _with_serial_zero(ogg: bytes) -> bytes:
         end = start + 27 + segments + sum(pages[start + 27 : start + 27 + segments])
         pages[start + 14 : start + 18] = bytes(4)  # the serial number
         pages[start + 22 : start + 26] = bytes(4)  # the checksum, which counts as zero in itself
-        pages[start + 22 : start + 26] = _ogg_checksum(pages[start:end]).to_bytes(4, "little")
+        pages[start + 22 : start + 26] = _ogg_checksum(bytes(pages[start:end])).to_bytes(4, "little")
         start = end
     return bytes(pages)
 

@@ -131,6 +131,6 @@ def _reported(turn: Turn, name: str, *windows: tuple[float, float]) -> Reported:
         part = next((part for part, a, b in parts if a <= start < b), None)
         missing = (part is not None) - sum(a <= start < b for a, b in windows)
         if missing:
-            key = part if missing > 0 else TWICE
+            key = part if part is not None and missing > 0 else TWICE
             leaves_out[key] = round(leaves_out.get(key, 0.0) + missing * (end - start), 9)
     return Reported(name, seconds, leaves_out)

@@ -110,9 +110,9 @@ class WithStalls:
 
     def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """Draw `size` latencies, stalls included."""
-        body = self.body.samples(rng, size)
+        body = as_distribution("body", self.body).samples(rng, size)
         stalled = rng.random(size) < self.probability
-        return body + np.where(stalled, self.stall.samples(rng, size), 0.0)
+        return body + np.where(stalled, as_distribution("stall", self.stall).samples(rng, size), 0.0)
 
 
 def as_distribution(name: str, latency: "Distribution | float") -> Distribution:

@@ -21,7 +21,7 @@ one frame at the earliest.
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -45,13 +45,25 @@ class Endpointing(Protocol):
         ...
 
 
+class Counts(Protocol):
+    """A policy that only counts."""
+
+    def finished(self, speech: bool, seconds: float) -> bool:
+        """Take one frame's judgement and length in seconds; return whether the user has finished."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what was taken: a new turn begins."""
+        ...
+
+
 class Counting:
     """Makes `Endpointing` of a policy that only counts: ``finished(speech, seconds)`` for each frame.
 
     The short form for a policy of one's own. An agent that is given one makes this of it.
     """
 
-    def __init__(self, policy: object) -> None:
+    def __init__(self, policy: Counts) -> None:
         self.policy, self.reset = policy, policy.reset
         if hasattr(policy, "understood"):
             self.understood = policy.understood
@@ -232,7 +244,7 @@ class LearnedDetector(Policy):
     def decides_after(self, more_to_come: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Return the delay or the timeout for each silence, in seconds; one draw for each."""
         rate = np.where(more_to_come, self.false_alarm_rate, self.detection_rate)
-        fires = (rng or self.rng).random(len(rate)) < rate
+        fires = (rng or self.rng or np.random.default_rng(0)).random(len(rate)) < rate
         return np.where(fires, float(self.delay), float(self.timeout))
 
 
@@ -262,7 +274,7 @@ class MinMaxDelay(LearnedDetector):
         max_delay: float = 2.5,
         vad_silence: float = 0.25,
         detection_rate: float = 0.91,
-        **options: object,
+        **options: Any,
     ) -> None:
         check_seconds("vad_silence", vad_silence)
         check_order("min_delay", min_delay, "max_delay", max_delay)
@@ -297,7 +309,7 @@ class SmartTurnOrTimeout(LearnedDetector):
         vad_stop: float = 0.2,
         compute: float = 0.012,
         incomplete_timeout: float = 3.0,
-        **options: object,
+        **options: Any,
     ) -> None:
         check_seconds("vad_stop", vad_stop)
         check_order("compute", compute, "incomplete_timeout", incomplete_timeout)

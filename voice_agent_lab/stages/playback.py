@@ -42,7 +42,7 @@ class Playback:
         self.latency = check_seconds("latency", latency)
         self.heard: list[tuple[float, np.ndarray]] = []
         self._holds_from: float | None = None  # on the loop's clock
-        self._changed: asyncio.Event | None = None
+        self._changed = asyncio.Event()
 
     def pause(self) -> None:
         """Hold the sound where it is when the order arrives, or before it starts."""
@@ -54,8 +54,7 @@ class Playback:
 
     def _set(self, holds_from: float | None) -> None:
         self._holds_from = holds_from
-        if self._changed is not None:
-            self._changed.set()
+        self._changed.set()
 
     async def play(
         self, chunks: AsyncIterator[tuple[float, np.ndarray]], sample_rate: int
@@ -102,11 +101,11 @@ class Playback:
             if ends is not None:
                 record("playback", "ended", at=ends)
         finally:
-            if begun is not None:  # closed in the middle of a chunk
+            if begun is not None and ends is not None:  # closed in the middle of a chunk
                 self._cut("stopped", begun, ends, sample_rate)
             elif ends is not None and not over:  # closed in a gap or a pause: it was silent already
                 record("playback", "stopped", at=ends, unheard=0.0)
-            self._holds_from = self._changed = None
+            self._holds_from = None
 
     async def _sounds_until(self, deadline: float) -> bool:
         """Sleep until the deadline; return False at once if a pause comes first."""

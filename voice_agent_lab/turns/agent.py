@@ -20,8 +20,9 @@ again, follows where the first one ended.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ from voice_agent_lab.turns.speculation import Eager
 from voice_agent_lab.turns.states import AgentState, StateMachine
 
 _NEEDED = {
-    "audio": ("stream_audio", "chunk_size", "sample_rate", "latency"),
+    "audio": ("chunk_size", "sample_rate", "latency"),
     "vad": ("hears_speech", "reset"),
     "endpointing": ("decides", "reset"),
     "asr": ("transcribe_stream",),
@@ -63,7 +64,8 @@ _NEEDED = {
     "tts": ("synthesize_stream", "sample_rate"),
     "playback": ("play", "heard"),
 }  # of each component, for a turn
-_NEEDED_TO_CONVERSE = {"audio": ("frames", "say", "user"), "playback": ("pause", "resume", "latency")}
+_NEEDED_TO_CONVERSE = {"audio": ("frames",), "playback": ("pause", "resume", "latency")}
+_NEEDED_FOR_A_SCRIPT = {"audio": ("frames", "say", "user")}
 
 
 class StreamingVoiceAgent:
@@ -124,7 +126,7 @@ class StreamingVoiceAgent:
         *,
         overlap: str = "concurrent",
         aggregation: str | int | Aggregation = "sentence",
-        audio: AudioInputStream | Microphone | None = None,
+        audio: Microphone | None = None,
         vad: VoiceActivityDetector | None = None,
         endpointing: Endpointing | None = None,
         asr: Recogniser | None = None,
@@ -149,7 +151,7 @@ class StreamingVoiceAgent:
         self.budgets = check_kind("latency_budgets", latency_budgets or LatencyBudgets(), LatencyBudgets)
         took = check_kind("latencies", latencies or StageLatencies.exactly(self.budgets), StageLatencies)
         asr_rng, llm_rng, tts_rng = np.random.default_rng(seed).spawn(3)
-        self.audio = audio or AudioInputStream()
+        self.audio: Any = audio or AudioInputStream()
         self.vad = vad or EnergyVAD()
         self.endpointing = _own(endpointing or SilenceTimeout())
         self.asr = asr or StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng)
@@ -167,7 +169,7 @@ class StreamingVoiceAgent:
         self.recording = Recording(self.tts.sample_rate, keeps=keep_recording)
         self._keep_turns, self._ended = keep_turns, 0.0
 
-    def _check(self, needed: dict[str, tuple[str, ...]]) -> None:
+    def _check(self, needed: Mapping[str, tuple[str, ...]]) -> None:
         for name, attributes in needed.items():
             check_component(name, getattr(self, name), *attributes)
 
@@ -209,13 +211,14 @@ class StreamingVoiceAgent:
         )
         return [(role, text) for role, text in said if text]
 
-    async def process_turn(self, user_input: str) -> LatencyMetrics:
+    async def process_turn(self, user_input: str = "") -> LatencyMetrics:
         """Let the user speak, answer, and return when the answer has been heard.
 
         Parameters
         ----------
         user_input : str
-            What the user says; for recorded audio, the file.
+            What the user says; for recorded audio, the file. A microphone with a person before it, which
+            has no ``stream_audio``, does not need it.
 
         Returns
         -------
@@ -233,7 +236,10 @@ class StreamingVoiceAgent:
             turn = Turn(self._new_log(asyncio.get_running_loop().time()))
             with turn.log.recording(), self._kept(turn):
                 record("user", "input", text=user_input)
-                microphone = guard("microphone", self.audio.stream_audio, user_input)
+                if hasattr(self.audio, "stream_audio"):
+                    microphone = guard("microphone", self.audio.stream_audio, user_input)
+                else:
+                    microphone = guard("microphone", self.audio.frames)
                 async with answering.betting() as bets:
                     async with aclosing(hearing.frames(microphone)) as frames:
                         transcript = await hearing.transcript(frames, user_input, bets)
@@ -243,7 +249,7 @@ class StreamingVoiceAgent:
                         await answering.speak(transcript, begun)
         return turn.metrics
 
-    async def converse(self, script: Iterable[Say]) -> list[Turn]:
+    async def converse(self, script: Iterable[Say] = ()) -> list[Turn]:
         """Hold a conversation with a user who may pause, interrupt and say "mm-hm"; return its turns.
 
         The microphone stays open: while the agent thinks and speaks, it listens for interruptions.
@@ -251,7 +257,8 @@ class StreamingVoiceAgent:
         Parameters
         ----------
         script : iterable of Say
-            What the user says, and when.
+            What the user says, and when. A microphone with a person before it needs none: then the
+            conversation lasts until its stream ends.
 
         Raises
         ------
@@ -264,6 +271,8 @@ class StreamingVoiceAgent:
             raise TypeError(f"script is {shortened(script)}; it must be a list of Say")
         lines = [check_kind("a line of the script", line, Say) for line in script]
         self._check(_NEEDED_TO_CONVERSE)
+        if lines:
+            self._check(_NEEDED_FOR_A_SCRIPT)
         held: list[Turn] = []
         with self._running():
             talk = Conversation(
@@ -310,7 +319,7 @@ class StreamingVoiceAgent:
                 del turns[: -(self._keep_turns or len(turns))]
 
 
-def _own(policy: object) -> Endpointing:
+def _own(policy: Any) -> Endpointing:
     """Return a policy that the agent may count with; see `Policy.own` and `Counting`."""
     if isinstance(policy, Policy | TranscriptArrival):
         return policy.own()

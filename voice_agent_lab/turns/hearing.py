@@ -12,7 +12,7 @@ Frames are dated by their capture, counted from when the microphone opened, when
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
 import numpy as np
@@ -24,6 +24,7 @@ from voice_agent_lab.measure.words import joined
 from voice_agent_lab.stages.asr import Recogniser
 from voice_agent_lab.stages.endpointing import Endpointing
 from voice_agent_lab.stages.microphone import Microphone
+from voice_agent_lab.stages.user import User
 from voice_agent_lab.stages.vad import JudgedFrame, VoiceActivityDetector
 from voice_agent_lab.streams import guard, named, run_ahead
 from voice_agent_lab.turns.speculation import Speculation
@@ -66,9 +67,14 @@ class Hearing:
         self.states, self.recording, self.max_listening = states, recording, max_listening
         self.runs_ahead = True
 
-    async def frames(self, sound: AsyncIterator[np.ndarray]) -> AsyncIterator[JudgedFrame]:
+    @property
+    def user(self) -> User | None:
+        """The simulated user, who knows the truth; None where a person speaks."""
+        return getattr(self.microphone, "user", None)
+
+    async def frames(self, sound: AsyncGenerator[np.ndarray]) -> AsyncGenerator[JudgedFrame]:
         """Yield each frame of a microphone that is about to open, with the judgement on it."""
-        loop, user = asyncio.get_running_loop(), getattr(self.microphone, "user", None)
+        loop, user = asyncio.get_running_loop(), self.user
         size, rate = self.microphone.chunk_size, self.microphone.sample_rate
         latency, seconds = self.microphone.latency, size / rate
         opened_at: float | None = None
@@ -134,7 +140,7 @@ class Hearing:
             self.states.become(AgentState.PROCESSING_SPEECH)
         return text
 
-    def pushed(self, frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarray]:
+    def pushed(self, frames: AsyncGenerator[np.ndarray]) -> AsyncGenerator[np.ndarray]:
         """Let the microphone and endpointing run on, however slow the recogniser is."""
         return run_ahead(frames) if self.runs_ahead else frames
 
@@ -148,7 +154,7 @@ class Hearing:
 
     async def _until_end_of_turn(
         self, frames: AsyncIterator[JudgedFrame], bets: Speculation | None
-    ) -> AsyncIterator[np.ndarray]:
+    ) -> AsyncGenerator[np.ndarray]:
         """Pass sound on until the user has finished."""
         self.endpointing.reset()
         taken = 0.0
@@ -182,12 +188,11 @@ class Hearing:
 
     def note_user(self, frame: JudgedFrame) -> None:
         """Record where in a frame the user begins or ends to speak, as well as anybody knows."""
-        user = getattr(self.microphone, "user", None)
-        if user is None:
+        if self.user is None:
             if frame.speech:
                 record("vad", "speech_ended", at=frame.ended)
             return
-        for name, at in user.edges(frame.began, frame.ended):
+        for name, at in self.user.edges(frame.began, frame.ended):
             record("user", name, at=at)
             if name == "speech_ended":
                 record("microphone", "speech_captured", at=frame.ended)
@@ -198,8 +203,8 @@ def _until_judged(frame: JudgedFrame) -> float:
     return round(frame.judged - frame.arrived, 9)
 
 
-def _check_frame(samples: object, size: int) -> None:
-    check_sound("a frame", samples)
+def _check_frame(frame: object, size: int) -> None:
+    samples = check_sound("a frame", frame)
     if len(samples) != size:
         raise ValueError(
             f"a frame holds {len(samples)} samples, but chunk_size is {size}; every frame must hold as many"
