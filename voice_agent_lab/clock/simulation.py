@@ -22,9 +22,22 @@ from collections.abc import Coroutine, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
-from voice_agent_lab.clock.virtual_loop import DeadlockError, VirtualTimeExceeded, VirtualTimeLoop
+from voice_agent_lab.clock.trouble import (
+    BlockingCallWarning,
+    DeadlockError,
+    LivelockError,
+    VirtualTimeExceeded,
+)
+from voice_agent_lab.clock.virtual_loop import VirtualTimeLoop
 
-__all__ = ["DeadlockError", "VirtualTimeExceeded", "VirtualTimeLoop", "simulate"]
+__all__ = [
+    "BlockingCallWarning",
+    "DeadlockError",
+    "LivelockError",
+    "VirtualTimeExceeded",
+    "VirtualTimeLoop",
+    "simulate",
+]
 
 T = TypeVar("T")
 
@@ -85,7 +98,9 @@ def simulate(
     if not isinstance(coro, Coroutine):
         raise TypeError(f"coro is {coro!r}, not a coroutine: call an async function, as in simulate(main()).")
     try:
-        loop = VirtualTimeLoop(start=start, max_virtual_time=max_virtual_time, worker_cost=worker_cost)
+        loop = VirtualTimeLoop(  # type: ignore[abstract]  # the methods that refuse are added by a loop
+            start=start, max_virtual_time=max_virtual_time, worker_cost=worker_cost
+        )
     except (TypeError, ValueError):
         coro.close()  # it will not run, and need not warn that nobody awaited it
         raise
@@ -106,7 +121,7 @@ def simulate(
 
 
 @contextmanager
-def _interrupt_cancels(main: asyncio.Task, loop: VirtualTimeLoop) -> Iterator[None]:
+def _interrupt_cancels(main: asyncio.Task[Any], loop: VirtualTimeLoop) -> Iterator[None]:
     """Let Ctrl-C cancel the main task between two callbacks, as `asyncio.run` does.
 
     An interrupt in the middle of a callback could lose a wake-up, and then not all tasks could
