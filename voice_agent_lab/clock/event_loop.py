@@ -12,14 +12,12 @@ import asyncio
 import inspect
 import logging
 import math
-import os
-import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import count
 from time import perf_counter  # bound here, so that `bind_time` cannot replace it
-from typing import Any, NoReturn, TypeVar, TypeVarTuple, Unpack
+from typing import Any, NoReturn, TypeVar, TypeVarTuple
 from weakref import WeakKeyDictionary
 
 from voice_agent_lab.clock.asyncio_internals import running_loop
@@ -107,7 +105,7 @@ class LoopWithoutClock(asyncio.AbstractEventLoop):
 
     def set_task_factory(self, factory: TaskFactory | None) -> None:
         """Make tasks with ``factory(loop, coro, **options)``, or with `asyncio.Task` again if None."""
-        self._task_factory = _callable_or_none("factory", factory)
+        self._task_factory = _callable_or_none("task factory must be a callable or None", factory)
 
     def get_task_factory(self) -> TaskFactory | None:
         """Return the task factory, or None."""
@@ -139,7 +137,7 @@ class LoopWithoutClock(asyncio.AbstractEventLoop):
     # --- functions that would run in a thread ---------------------------------------------
 
     def run_in_executor(
-        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
     ) -> asyncio.Future[T]:
         """Call ``func(*args)`` here and now, and deliver its outcome when its cost has passed.
 
@@ -172,7 +170,7 @@ class LoopWithoutClock(asyncio.AbstractEventLoop):
     def set_default_executor(self, executor: Executor) -> None:
         """Accept a `ThreadPoolExecutor`, which will not be used."""
         if not isinstance(executor, ThreadPoolExecutor):
-            raise TypeError(f"executor is {executor!r}: it must be a ThreadPoolExecutor instance")
+            raise TypeError(f"executor must be ThreadPoolExecutor instance, got {executor!r}")
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 (asyncio's)
         """Do nothing, since there are no threads to join."""
@@ -200,7 +198,9 @@ class LoopWithoutClock(asyncio.AbstractEventLoop):
 
     def set_exception_handler(self, handler: ExceptionHandler | None) -> None:
         """Handle errors with ``handler(loop, context)``, or log them again if None."""
-        self._exception_handler = _callable_or_none("handler", handler)
+        self._exception_handler = _callable_or_none(
+            "A callable object or None is expected as exception handler", handler
+        )
 
     def get_exception_handler(self) -> ExceptionHandler | None:
         """Return the exception handler, or None."""
@@ -237,9 +237,9 @@ def check_callback(callback: object, method: str) -> None:
         raise TypeError(f"a callable object was expected by {method}(), got {callback!r}")
 
 
-def _callable_or_none(name: str, value: T) -> T:
+def _callable_or_none(wanted: str, value: T) -> T:
     if value is not None and not callable(value):
-        raise TypeError(f"{name} is {value!r}: it must be a callable object or None")
+        raise TypeError(f"{wanted}, got {value!r}")
     return value
 
 

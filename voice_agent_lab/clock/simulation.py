@@ -67,7 +67,7 @@ def simulate(
         What the virtual clock reads at first, in seconds.
     max_virtual_time : float, optional
         How many virtual seconds the simulation may last; no limit by default. Ends a
-        heartbeat that never stops, but not a loop that never lets the clock move.
+        heartbeat that never stops.
     worker_cost : float, optional
         Virtual seconds that each function given to `asyncio.to_thread` or
         `loop.run_in_executor` takes. By default the real time it took, which differs from
@@ -77,7 +77,8 @@ def simulate(
         read the virtual clock meanwhile, for libraries that do not ask the loop. All of them
         then give `loop.time()`, not seconds since 1970, and do so in every thread; another
         thread that wants to bind them waits. A function imported by name beforehand keeps
-        real time.
+        real time, and so do `datetime.now()`, `time.localtime`, `time.strftime` and whatever else
+        reads a clock by itself, and `time.process_time`.
 
     Returns
     -------
@@ -87,13 +88,22 @@ def simulate(
     Raises
     ------
     DeadlockError
-        As soon as nothing can ever happen again.
+        As soon as nothing can ever happen again. It names the tasks that wait, and the threads
+        that still run: virtual time waits for none but those of `asyncio.to_thread`.
+    LivelockError
+        When callbacks have followed one another a million times and the clock could not move.
     VirtualTimeExceeded
         When something is due, but only after `max_virtual_time`.
     TypeError
         If `coro` is not a coroutine or a duration is not a number.
     ValueError
         If a duration is negative or not finite.
+
+    Warns
+    -----
+    BlockingCallWarning
+        Once, if a callback keeps the loop for more than 0.1 s of real time without computing, as
+        `time.sleep` does: that takes no virtual time.
     """
     if not isinstance(coro, Coroutine):
         raise TypeError(f"coro is {coro!r}, not a coroutine: call an async function, as in simulate(main()).")

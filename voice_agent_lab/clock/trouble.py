@@ -13,7 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable
-from time import perf_counter, process_time  # bound here, so that `bind_time` cannot replace them
+from time import perf_counter, process_time, sleep  # bound here, so that `bind_time` cannot replace them
 from typing import Any
 
 try:
@@ -87,18 +87,17 @@ class ThreadWatch:
 
     def at_work(self) -> list[str]:
         """Return the names of the threads for which somebody here may be waiting."""
+        here = (threading.main_thread(), threading.current_thread())
+        alive = [thread for thread in threading.enumerate() if thread not in here]
+        if pools := {thread for thread in alive if thread.ident in self._older and not thread.daemon}:
+            sleep(0.01)  # lets them take up what they were given a moment ago
         frames = sys._current_frames()
-        return [
-            thread.name
-            for thread in threading.enumerate()
-            if thread.ident not in self._older
-            or (
-                not thread.daemon
-                and thread not in (threading.main_thread(), threading.current_thread())
-                and (frame := frames.get(thread.ident or 0)) is not None
-                and frame.f_code.co_name != "_worker"  # where a thread of a pool waits for work
-            )
-        ]
+
+        def is_idle(thread: threading.Thread) -> bool:
+            frame = frames.get(thread.ident or 0)
+            return frame is None or frame.f_code.co_name == "_worker"  # where it waits for work
+
+        return [t.name for t in alive if t.ident not in self._older or (t in pools and not is_idle(t))]
 
 
 def _times_given_up() -> float:

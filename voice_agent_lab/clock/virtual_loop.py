@@ -29,7 +29,7 @@ from time import perf_counter  # bound here, so that `bind_time` cannot replace 
 from typing import Any, NoReturn, TypeVar, cast
 
 from voice_agent_lab.clock.asyncio_internals import END_SLEEP, running_loop
-from voice_agent_lab.clock.event_loop import Future, LoopWithoutClock, Task, check_callback
+from voice_agent_lab.clock.event_loop import Future, LoopWithoutClock, check_callback
 from voice_agent_lab.clock.handles import ASLEEP, Entry, Handle, handle_of, make_handle
 from voice_agent_lab.clock.trouble import ThreadWatch, deadlock, exceeded, livelock
 
@@ -105,11 +105,10 @@ class VirtualTimeLoop(LoopWithoutClock):
         def call_later(delay: float, *call: Any, context: Context | None = None) -> Handle:
             """Call ``callback(*args)`` in `delay` seconds, or at the present instant if that is negative."""
             now = self._now
-            when: Any = delay  # an int, unless it is infinite
             try:  # at least 1 ns, or who sleeps until the clock has passed a deadline would never get there
-                when = now + (round(delay * 1e9) or delay > 0)
+                when: Any = now + (round(delay * 1e9) or delay > 0)
             except OverflowError:
-                pass
+                when = delay  # infinite
             if call[0] is END_SLEEP and call[2] is None:
                 entry, handle = call[1], ASLEEP  # the future that is to have no result, as most sleeps do
             else:
@@ -184,7 +183,9 @@ class VirtualTimeLoop(LoopWithoutClock):
         # Callbacks go in rounds, as in asyncio: what is scheduled in one round is run in the next.
         ready, next_ready, overdue = self._ready, self._ready.popleft, self._overdue
         clock, deadline = perf_counter, self._blocking.begin()
-        callbacks = 0
+        if overdue:
+            self._catch_up()
+        callbacks = len(ready)  # even if `stop` has been called already
         while True:
             for _ in repeat(None, PATIENCE):
                 for _ in repeat(None, callbacks):
