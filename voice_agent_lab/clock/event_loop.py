@@ -191,7 +191,9 @@ class LoopWithoutClock(asyncio.AbstractEventLoop):
         """Log an error under the name "asyncio"."""
         lines = [context.get("message") or "Unhandled exception in event loop"]
         lines += [f"{k}: {v!r}" for k, v in context.items() if k not in ("message", "exception")]
-        logging.getLogger("asyncio").error("\n".join(lines), exc_info=context.get("exception"))
+        error = context.get("exception")
+        details = False if error is None else (type(error), error, error.__traceback__)
+        logging.getLogger("asyncio").error("\n".join(lines), exc_info=details)
 
     def _report(self, message: str, error: BaseException, **about: object) -> None:
         self.call_exception_handler({"message": message, "exception": error} | about)
