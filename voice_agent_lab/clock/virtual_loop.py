@@ -22,7 +22,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
-from itertools import repeat
 from numbers import Real
 from operator import itemgetter
 from time import perf_counter  # bound here, so that `bind_time` cannot replace it
@@ -125,7 +124,8 @@ class VirtualTimeLoop(LoopWithoutClock):
         self.call_soon = call_soon  # type: ignore[method-assign, assignment]  # a closure, as said above
         self.call_later = call_later  # type: ignore[method-assign, assignment]
 
-    def set_debug(self, enabled: bool) -> None:  # noqa: D102 (inherited)
+    def set_debug(self, enabled: bool) -> None:
+        """Set debug mode, in which what is scheduled is checked."""
         super().set_debug(enabled)
         self._schedule()
         if not enabled:
@@ -226,9 +226,11 @@ class VirtualTimeLoop(LoopWithoutClock):
                         entry.set_result(None)  # type: ignore[union-attr]  # which makes its task ready
                 elif entry._call is not None:
                     self._now = when
-                    woken = make_handle(when, (ready.extend, list(ready)))  # after this round, as in asyncio
-                    ready.clear()
-                    ready.extend((woken, entry, *map(handle_of, due)))
+                    # The tasks that are awake already go on after this round, as in asyncio. Nothing is
+                    # lost that a thread or Ctrl-C adds meanwhile.
+                    woken = [next_ready() for _ in range(len(ready))]
+                    ready.extendleft(reversed([*map(handle_of, [entry, *due])]))
+                    ready.appendleft(make_handle(when, (ready.extend, woken)))
             callbacks = len(ready)
 
     def _check_alive(self) -> None:
