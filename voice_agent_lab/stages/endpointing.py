@@ -156,6 +156,13 @@ class SilenceTimeout(Policy):
     ----------
     timeout : float
         Seconds of silence; the article's is 0.5.
+
+    Examples
+    --------
+    >>> quick = StreamingVoiceAgent(endpointing=SilenceTimeout(0.3))
+    >>> metrics = simulate(quick.process_turn("What time is it?"))
+    >>> round(metrics.end_of_turn - metrics.speech_ended, 3)
+    0.3
     """
 
     timeout: float = 0.5
@@ -220,6 +227,13 @@ class LearnedDetector(Policy):
         recogniser knows the words.
     rng : numpy.random.Generator, optional
         For the errors, frame by frame; seeded with 0 if not given.
+
+    Examples
+    --------
+    >>> sure = LearnedDetector(detection_rate=1.0, false_alarm_rate=0.0, delay=0.2, timeout=2.0)
+    >>> metrics = simulate(StreamingVoiceAgent(endpointing=sure).process_turn("What time is it?"))
+    >>> round(metrics.end_of_turn - metrics.speech_ended, 3)
+    0.2
     """
 
     detection_rate: float

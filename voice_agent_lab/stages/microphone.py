@@ -75,6 +75,16 @@ class AudioInputStream:
     user : User
         Who speaks; the sound is that of `samples_for`, where speech starts and ends in it that of
         `speech_in`.
+
+    Examples
+    --------
+    >>> microphone = AudioInputStream(sample_rate=16000, chunk_duration_ms=20)
+    >>> async def first_frame():
+    ...     async for frame in microphone.stream_audio("Hello!"):
+    ...         return asyncio.get_running_loop().time(), frame.shape
+    >>> simulate(first_frame())  # a frame arrives when its sound is over
+    (0.02, (320,))
+    >>> agent = StreamingVoiceAgent(audio=microphone)
     """
 
     def __init__(

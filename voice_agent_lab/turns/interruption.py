@@ -37,6 +37,16 @@ class Interruption:
     resume_after : float
         Seconds of silence after which a pause was a false alarm, and playback goes on. The default
         is LiveKit's.
+
+    Examples
+    --------
+    >>> script = [Say("Tell me the weather in London."), Say("mm-hm", after=1.0, during="speaking")]
+    >>> for seconds in (0.2, 0.5):
+    ...     agent = StreamingVoiceAgent(interruption=Interruption(min_speech=seconds))
+    ...     turns = simulate(agent.converse(script))
+    ...     print(agent.turns[0].heard)
+    It is sunny
+    It is sunny right now, with 22 degrees outside. The evening will be cool and clear.
     """
 
     min_speech: float = 0.5

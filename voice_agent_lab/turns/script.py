@@ -27,6 +27,16 @@ class Say:
     during : AgentState or str
         What the agent is doing then: "listening" for a turn, "thinking" or "speaking" for an
         interruption, or for a "mm-hm" that is not meant as one.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent()
+    >>> turns = simulate(agent.converse([
+    ...     Say("Tell me the weather in London."),
+    ...     Say("Stop, that is enough.", after=1.0, during="speaking"),
+    ... ]))
+    >>> agent.turns[0].heard
+    'It is sunny right now,'
     """
 
     text: str
