@@ -17,7 +17,20 @@ Item = TypeVar("Item")
 
 
 class StageError(RuntimeError):
-    """A stage of the turn failed; `stage` is its name, ``__cause__`` the exception that it raised."""
+    """A stage of the turn failed; `stage` is its name, ``__cause__`` the exception that it raised.
+
+    Examples
+    --------
+    >>> class Unreachable(StreamingLLM):
+    ...     def generate_response(self, prompt):
+    ...         raise ConnectionError("the service does not answer")
+    >>> agent = StreamingVoiceAgent(llm=Unreachable())
+    >>> try:
+    ...     simulate(agent.process_turn("Hello!"))
+    ... except StageError as error:
+    ...     print(error.stage, "|", error)
+    llm | stage 'llm' failed: ConnectionError: the service does not answer
+    """
 
     def __init__(self, stage: str, cause: BaseException) -> None:
         super().__init__(f"stage {stage!r} failed: {type(cause).__name__}: {cause}")

@@ -81,6 +81,14 @@ def simulate(
         If `coro` is not a coroutine or a duration is not a number.
     ValueError
         If a duration is negative or not finite.
+
+    Examples
+    --------
+    >>> async def wait_for_an_hour():
+    ...     await asyncio.sleep(3600)
+    ...     return asyncio.get_running_loop().time()
+    >>> simulate(wait_for_an_hour())
+    3600.0
     """
     if not isinstance(coro, Coroutine):
         raise TypeError(f"coro is {coro!r}, not a coroutine: call an async function, as in simulate(main()).")
