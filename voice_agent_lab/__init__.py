@@ -66,10 +66,13 @@ from voice_agent_lab.stages.playback import Playback
 from voice_agent_lab.stages.tts import StreamingTTS
 from voice_agent_lab.stages.vad import EnergyVAD
 from voice_agent_lab.streams import StageError
-from voice_agent_lab.turns.agent import AgentState, StreamingVoiceAgent
+from voice_agent_lab.turns.agent import StreamingVoiceAgent
 from voice_agent_lab.turns.interruption import Interruption
 from voice_agent_lab.turns.script import Say
 from voice_agent_lab.turns.speculation import Eager
+from voice_agent_lab.turns.states import AgentState
+
+__version__ = "0.2.0"
 
 __all__ = [
     "AgentState",

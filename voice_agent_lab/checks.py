@@ -9,6 +9,7 @@ from numbers import Real
 from typing import TypeVar
 
 Kind = TypeVar("Kind")
+Rate = TypeVar("Rate", int, float)
 
 
 def check_seconds(name: str, value: float, unit: str = "seconds") -> float:
@@ -34,7 +35,7 @@ def check_order(shorter: str, short: float, longer: str, long: float) -> None:
         raise ValueError(f"{longer} is {long!r}, less than the {shorter} of {short!r}; make it longer")
 
 
-def check_rate(name: str, value: float) -> float:
+def check_rate(name: str, value: Rate) -> Rate:
     """Return `value` if it can be a sample rate in Hz, else raise ValueError."""
     if not (isinstance(value, Real) and isfinite(value) and value > 0):
         raise ValueError(f"{name} is {value!r}; it must be a positive number of Hz, such as 16000")

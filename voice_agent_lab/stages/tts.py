@@ -17,9 +17,12 @@ from voice_agent_lab.stages.speech import speech_like
 
 
 class Synthesiser(Protocol):
-    """Anything that speaks text; `sample_rate` is in Hz."""
+    """Anything that speaks text."""
 
-    sample_rate: int
+    @property
+    def sample_rate(self) -> int:
+        """The rate of its sound, in Hz."""
+        ...
 
     def synthesize_stream(self, text_stream: AsyncIterator[str]) -> AsyncIterator[np.ndarray]:
         """Yield the audio of each piece of text, chunk by chunk, as float32 of shape (samples,).

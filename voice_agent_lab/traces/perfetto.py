@@ -15,7 +15,7 @@ STAGES = ("user", "microphone", "endpointing", "asr", "llm", "tts", "playback", 
 
 def chrome_trace(turns: Sequence[Turn]) -> str:
     """Return the turns as a JSON trace, on one time axis that begins with the first turn."""
-    events: list[dict] = []
+    events: list[dict[str, object]] = []
     own = {event.stage: None for turn in turns for event in turn.log if event.stage not in STAGES}
     threads = {stage: k for k, stage in enumerate((*STAGES, *own))}
     for number, turn in enumerate(turns, start=1):
@@ -32,9 +32,9 @@ def chrome_trace(turns: Sequence[Turn]) -> str:
     return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, ensure_ascii=False, indent=0) + "\n"
 
 
-def _place(turn: int, threads: dict[str, int], stage: str, seconds: float) -> dict:
+def _place(turn: int, threads: dict[str, int], stage: str, seconds: float) -> dict[str, object]:
     return {"pid": turn, "tid": threads[stage], "ts": round(seconds * 1e6, 3), "cat": stage}
 
 
-def _named(what: str, turn: int, thread: int, name: str) -> dict:
+def _named(what: str, turn: int, thread: int, name: str) -> dict[str, object]:
     return {"ph": "M", "name": what, "pid": turn, "tid": thread, "args": {"name": name}}
