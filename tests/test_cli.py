@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from nbformat.v4 import new_code_cell, new_notebook
 
+import voice_agent_lab
 from voice_agent_lab import demo
 from voice_agent_lab.as_published import PROMPTS
 from voice_agent_lab.cli import main
@@ -324,6 +325,24 @@ def test_without_a_command_it_says_what_there_is(capsys):
         main(["--help"])
     help_text = capsys.readouterr().out
     assert all(command in help_text for command in ("demo", "course", "notebooks"))
+
+
+def test_it_tells_its_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"voice-agent-lab {voice_agent_lab.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [("course", "jupyterlab"), ("course", "ipywidgets"), ("notebooks", "nbclient"), ("learners", "nbformat")],
+)
+def test_without_the_course_it_says_what_to_install(command, package, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    sentence = fails([command], capsys)
+    assert package in sentence
+    assert 'pip install "voice-agent-lab[course]"' in sentence
+    assert everything(tmp_path) == []
 
 
 # --- The care of the notebooks --------------------------------------------------------------------

@@ -72,6 +72,8 @@ from voice_agent_lab.turns.script import Say
 from voice_agent_lab.turns.speculation import Eager
 from voice_agent_lab.turns.states import AgentState
 
+__version__ = "0.2.0"
+
 __all__ = [
     "AgentState",
     "AudioInputStream",

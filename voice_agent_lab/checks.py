@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 Kind = TypeVar("Kind")
+Rate = TypeVar("Rate", int, float)
 
 
 def check_seconds(name: str, value: float, unit: str = "seconds") -> float:
@@ -36,7 +37,7 @@ def check_order(shorter: str, short: float, longer: str, long: float) -> None:
         raise ValueError(f"{longer} is {long!r}, less than the {shorter} of {short!r}; make it longer")
 
 
-def check_rate(name: str, value: int) -> int:
+def check_rate(name: str, value: Rate) -> Rate:
     """Return `value` if it can be a sample rate in Hz, else raise ValueError."""
     if not (isinstance(value, Real) and isfinite(value) and value > 0):
         raise ValueError(f"{name} is {value!r}; it must be a positive number of Hz, such as 16000")

@@ -1,6 +1,7 @@
 """The command ``voice-agent-lab``: the demonstration, the course, and the care of its notebooks."""
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from voice_agent_lab import demo
+from voice_agent_lab import __version__, demo
 from voice_agent_lab.demo import CommandError
 from voice_agent_lab.turns.agent import OVERLAPS
 
@@ -18,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status: int = options.run(options)
+        return status
     except CommandError as error:
         print(f"voice-agent-lab: {error}", file=sys.stderr)  # noqa: T201
         return 1
@@ -34,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="voice-agent-lab", description="Take a voice agent apart, millisecond by millisecond."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("demo", help="three spoken questions, heard, answered and measured")
@@ -90,7 +93,15 @@ def course_folder() -> Path:
     raise CommandError("the notebooks are missing; install the package again, or work in a clone")
 
 
+def _need_the_course(*packages: str) -> None:
+    """Say what to install if a package of the extra `course` is missing."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise CommandError(f'the course needs {package}; pip install "voice-agent-lab[course]" brings it')
+
+
 def _course(options: argparse.Namespace) -> int:
+    _need_the_course("jupyterlab", "ipywidgets")
     folder = course_folder()
     if folder.parent == Path(__file__).parent:  # installed, not cloned: a copy to work in
         copy = Path("voice-agent-lab-course")
@@ -101,6 +112,7 @@ def _course(options: argparse.Namespace) -> int:
 
 
 def _notebooks(options: argparse.Namespace) -> int:
+    _need_the_course("nbclient", "nbformat", "ipywidgets")
     from nbclient.exceptions import CellExecutionError  # takes a while to import
 
     from voice_agent_lab.courseware import refresh
@@ -125,6 +137,7 @@ def _folder(text: str) -> Path:
 
 
 def _learners(options: argparse.Namespace) -> int:
+    _need_the_course("nbclient", "nbformat")
     from voice_agent_lab.courseware import make_learners_edition
 
     try:

@@ -161,7 +161,8 @@ def make_learners_edition(source: Path, target: Path) -> list[Path]:
 
 def to_text(notebook: NotebookNode) -> str:
     """Return the notebook file's text: JSON with one-space indents, as Jupyter writes it."""
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+    text: str = nbformat.writes(notebook)
+    return text.rstrip("\n") + "\n"
 
 
 def without_media(text: str) -> str:

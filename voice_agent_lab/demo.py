@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -127,7 +128,7 @@ async def _converse(agent: StreamingVoiceAgent, inputs: Sequence[str], show_prog
             ticker.cancel()
 
 
-async def _tick(bar: tqdm, agent: StreamingVoiceAgent) -> None:
+async def _tick(bar: "tqdm[NoReturn]", agent: StreamingVoiceAgent) -> None:
     """Show what the agent is doing and for how long, ten times a second."""
     loop = asyncio.get_running_loop()
     began = loop.time()

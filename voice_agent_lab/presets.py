@@ -312,6 +312,13 @@ def preset(name: str) -> Preset:
     ------
     ValueError
         If there is none; the sentence says which name is nearest.
+
+    Examples
+    --------
+    >>> livekit = preset("livekit-defaults")
+    >>> livekit.latencies.llm_first_token.median  # seconds; ``livekit`` alone shows every source
+    0.536
+    >>> agent = livekit.agent(seed=1)
     """
     if name in PRESETS:
         return PRESETS[name]

@@ -21,9 +21,15 @@ class StageError(RuntimeError):
 
     Examples
     --------
-    >>> error = StageError("asr", ValueError("no model"))
-    >>> print(error.stage, "|", error)
-    asr | stage 'asr' failed: ValueError: no model
+    >>> class Unreachable(StreamingLLM):
+    ...     def generate_response(self, prompt):
+    ...         raise ConnectionError("the service does not answer")
+    >>> agent = StreamingVoiceAgent(llm=Unreachable())
+    >>> try:
+    ...     simulate(agent.process_turn("Hello!"))
+    ... except StageError as error:
+    ...     print(error.stage, "|", error)
+    llm | stage 'llm' failed: ConnectionError: the service does not answer
     """
 
     def __init__(self, stage: str, cause: BaseException) -> None:

@@ -104,6 +104,14 @@ def simulate(
     BlockingCallWarning
         Once, if a callback keeps the loop for more than 0.1 s of real time without computing, as
         `time.sleep` does: that takes no virtual time.
+
+    Examples
+    --------
+    >>> async def wait_for_an_hour():
+    ...     await asyncio.sleep(3600)
+    ...     return asyncio.get_running_loop().time()
+    >>> simulate(wait_for_an_hour())
+    3600.0
     """
     if not isinstance(coro, Coroutine):
         raise TypeError(f"coro is {coro!r}, not a coroutine: call an async function, as in simulate(main()).")

@@ -62,7 +62,7 @@ def read_audio(path: str | Path, sample_rate: int = 16000, *, max_seconds: float
     if not (len(channels) and np.isfinite(channels).all()):
         problem = "values that are no numbers" if len(channels) else "no sound"
         raise AudioFileError(f"{path} holds {problem}; record it again")
-    samples = channels.mean(axis=1, dtype=np.float32)
+    samples: np.ndarray = channels.mean(axis=1, dtype=np.float32)
     samples = np.clip(resample(samples, rate, sample_rate), -1, 1)
     if isnan(speech_bounds(samples, sample_rate)[0]):
         raise AudioFileError(

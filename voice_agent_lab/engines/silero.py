@@ -84,4 +84,5 @@ class SileroVAD:
     def _judge(self, windows: np.ndarray) -> float:
         """Return the probability of speech in the last of the windows, having heard them all."""
         with self._one_at_a_time:
-            return [self._detector.process_samples(w.tolist()) for w in windows.reshape(-1, WINDOW)][-1]
+            judged = [self._detector.process_samples(w.tolist()) for w in windows.reshape(-1, WINDOW)]
+        return float(judged[-1])

@@ -81,6 +81,16 @@ class LatencyMetrics(_Shown):
         Endpointing decided that the user had finished.
     playback_started, playback_ended : float
         The first audible sample at the user's ear, and the end of the sound.
+
+    Examples
+    --------
+    >>> metrics = simulate(StreamingVoiceAgent().process_turn("What time is it?"))
+    >>> metrics.speech_ended, metrics.playback_started
+    (1.3, 3.04)
+    >>> metrics.voice_to_voice
+    1.74
+    >>> LatencyMetrics(speech_ended=1.3).voice_to_voice  # nothing was heard: not measured, not zero
+    nan
     """
 
     audio_chunk_received: float = nan
@@ -165,6 +175,16 @@ class LatencyBudgets:
     ------
     ValueError
         If a budget is negative or not finite.
+
+    Examples
+    --------
+    >>> report = LatencyBudgets(llm_first_token=0.3).judge({"llm_first_token": [0.45]})
+    >>> report["llm_first_token"].status
+    'missed'
+    >>> report["llm_first_token"].over  # seconds
+    0.15
+    >>> report["tts_first_chunk"].status
+    'not measured'
     """
 
     asr_processing: float = 0.1

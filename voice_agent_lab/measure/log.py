@@ -90,6 +90,16 @@ class EventLog:
         Events to begin with, their times since `origin`.
     offset : float
         What the agent's axis is ahead of the event loop's clock, in seconds.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent()
+    >>> metrics = simulate(agent.process_turn("What time is it?"))
+    >>> log = agent.turns[0].log
+    >>> log.first("asr", "partial"), log.first("llm", "token")
+    (0.5, 2.7)
+    >>> EventLog.from_json(log.to_json()).first("llm", "token")
+    2.7
     """
 
     def __init__(self, origin: float = 0.0, events: Iterable[Event] = (), offset: float = 0.0) -> None:

@@ -29,6 +29,14 @@ class Recording:
     offset : float
         What is added to the times of what is kept from now on, in seconds: a second simulation begins
         at 0 again.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent()
+    >>> metrics = simulate(agent.process_turn("What time is it?"))
+    >>> agent.recording
+    <7.8 s of conversation: the user left, the agent right>
+    >>> agent.recording.write("conversation.wav")
     """
 
     sample_rate: int = 16000
@@ -108,6 +116,12 @@ class Sound:
     ----------
     ogg : bytes
         The sound as OGG Vorbis; the same samples give the same bytes.
+
+    Examples
+    --------
+    >>> second = np.arange(16000) / 16000
+    >>> Sound(0.1 * np.sin(2 * np.pi * 440 * second), 16000)
+    <1.0 s of sound>
     """
 
     def __init__(self, samples: np.ndarray, sample_rate: int = 16000) -> None:

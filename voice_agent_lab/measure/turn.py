@@ -79,6 +79,22 @@ class Turn(_Shown):
     ----------
     log : EventLog
         What happened.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent()
+    >>> metrics = simulate(agent.process_turn("What time is it?"))
+    >>> turn = agent.turns[0]
+    >>> for part in turn.parts:
+    ...     print(f"{part.seconds:.2f} s {part.name} ({part.owner})")
+    0.50 s endpointing (setting)
+    0.10 s recognition (service)
+    0.30 s finalisation (service)
+    0.50 s first token (service)
+    0.14 s text aggregation (setting)
+    0.20 s first chunk (service)
+    >>> turn.reply
+    'It is half past two in the afternoon. Your next meeting starts at three.'
     """
 
     log: EventLog
@@ -301,6 +317,14 @@ def turns_table(turns: list[Turn]) -> pd.DataFrame:
     """Return one row for each turn and one column for each metric and part, in seconds.
 
     What was not measured is ``nan``.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent()
+    >>> for question in ("What time is it?", "Play some music."):
+    ...     metrics = simulate(agent.process_turn(question))
+    >>> turns_table(agent.turns)["voice-to-voice"].tolist()
+    [1.74, 1.72]
     """
     rows = []
     for turn in turns:

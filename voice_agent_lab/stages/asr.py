@@ -47,6 +47,18 @@ class StreamingASR:
         Of the audio, in Hz.
     rng : numpy.random.Generator, optional
         For latencies and revisions; seeded with 0 if not given.
+
+    Examples
+    --------
+    >>> fast = StreamingASR(processing=0.01, finalization=0.05)
+    >>> agent = StreamingVoiceAgent(asr=fast)
+    >>> metrics = simulate(agent.process_turn("What time is it?"))
+    >>> for seconds, text in agent.turns[0].partials:
+    ...     print(f"{seconds:.2f} {text}")
+    0.41 What
+    0.81 What time
+    1.01 What time is
+    1.31 What time is it?
     """
 
     def __init__(

@@ -36,6 +36,13 @@ class Playback:
     heard : list of (float, ndarray)
         The stretches of sound that were heard, each with the time on the loop's clock at which it
         began.
+
+    Examples
+    --------
+    >>> far_away = Playback(latency=0.2)
+    >>> metrics = simulate(StreamingVoiceAgent(playback=far_away).process_turn("What time is it?"))
+    >>> metrics.voice_to_voice
+    1.94
     """
 
     def __init__(self, latency: float = 0.0) -> None:

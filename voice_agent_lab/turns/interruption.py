@@ -45,7 +45,7 @@ class Interruption:
     ...     agent = StreamingVoiceAgent(interruption=Interruption(min_speech=seconds))
     ...     turns = simulate(agent.converse(script))
     ...     print(agent.turns[0].heard)
-    It is sunny
+    It is sunny right
     It is sunny right now, with 22 degrees outside. The evening will be cool and clear.
     """
 
