@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from voice_agent_lab import __version__, demo
 from voice_agent_lab.demo import CommandError
-from voice_agent_lab.turns.agent import OVERLAPS
+from voice_agent_lab.turns.answering import OVERLAPS
 
 
 def main(arguments: list[str] | None = None) -> int:

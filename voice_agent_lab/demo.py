@@ -18,10 +18,11 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from voice_agent_lab.as_published import DEMO_BUDGETS, PROMPTS
+from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.latency import format_seconds
 from voice_agent_lab.measure.turn import Turn, turns_table
+from voice_agent_lab.published.article import PROMPTS
 from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.traces.perfetto import chrome_trace

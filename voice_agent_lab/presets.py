@@ -193,7 +193,7 @@ _SERVICES = {
 # eot-bench gives Smart Turn's mean wait at 5 % cut-offs. With Pipecat's two delays this is a detector
 # that recognises 72 % of the ends and mistakes 3 % of the pauses.
 _COMPLETE, _INCOMPLETE = 0.212, 3.2
-_SMART_TURN_WAIT = float(eot_bench.DETECTORS.loc["SmartTurn v3.2", "wait at 5 %"])
+_SMART_TURN_WAIT = float(eot_bench.DETECTORS["wait at 5 %"]["SmartTurn v3.2"])
 _SMART_TURN = {
     "detection_rate": round((_INCOMPLETE - _SMART_TURN_WAIT) / (_INCOMPLETE - _COMPLETE), 3),
     "false_alarm_rate": round(PauseModel().false_alarm_rate(0.05, _COMPLETE, _INCOMPLETE), 3),
