@@ -471,7 +471,7 @@ def test_every_word_of_the_shipped_grammar_is_in_the_dictionary(sphinx, recognis
     assert len(words) > 150
     assert {"what's", "timer", "london", "umbrella"} <= words
     assert not {"grammar", "public", "assistant", "utterance", "V1.0"} & words
-    assert [word for word in sorted(words) if recogniser._decoder.lookup_word(word) is None] == []
+    sphinx.PocketSphinxASR()  # which refuses a word that the dictionary lacks
 
 
 def test_the_open_model_knows_words_outside_the_grammar(espeak, sphinx):

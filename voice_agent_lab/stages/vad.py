@@ -55,7 +55,7 @@ class VoiceActivityDetector(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget what was heard: a new turn begins."""
+        """Forget what was taken: a new turn begins."""
         ...
 
 

@@ -33,7 +33,7 @@ class Interruption:
         start of speech, 0.2 s.
     min_words : int
         How many words must be recognised. 0 interrupts at once; with 1 or more the agent pauses
-        until it has heard that many.
+        until it has recognised that many.
     resume_after : float
         Seconds of silence after which a pause was a false alarm, and playback goes on. The default
         is LiveKit's.
