@@ -84,6 +84,8 @@ def run(
         _write(agent, folder)
     for number, turn in enumerate(agent.turns, start=1):
         _print_turn(number, turn, _how_sure(agent, turn) if recordings else "")
+        if recordings and not turn.transcript:
+            _print_hint(agent, turn)
     _print_all(agent.turns, simulated, real_time, folder)
     return agent.turns
 
@@ -248,6 +250,17 @@ def _print_turn(number: int, turn: Turn, how_sure: str) -> None:
     say(str(turn))
     for gap in turn.underruns:
         say(f"underrun at {gap.start:.3f} s for {format_seconds(gap.end - gap.start)}")
+
+
+def _print_hint(agent: StreamingVoiceAgent, turn: Turn) -> None:
+    """Say why nothing may have been understood, where that can be seen."""
+    from voice_agent_lab.engines.sphinx import is_narrowband
+
+    if is_narrowband(agent.audio.samples_for(turn.user_input)):
+        say(
+            "            it holds nothing above 4 kHz, as over a telephone, and the recogniser was trained on"
+        )
+        say("            wideband sound; record it at 16 kHz or more")
 
 
 def _at(time: float) -> str:

@@ -105,13 +105,13 @@ def _read(file: soundfile.SoundFile, path: Path, sample_rate: int, max_seconds: 
                 raise AudioFileError(f"{path} holds values that are no numbers; record it again")
     except soundfile.SoundFileError as error:
         raise _cut_off(path) from error
+    if _is_cut_off(file, frames):
+        raise _cut_off(path, frames / file.samplerate)
     if not frames:
         raise AudioFileError(
             f"{path} holds no sound: its header counts no samples, as when a recorder was not stopped; "
             "record it again, or open it in an audio editor as raw data"
         )
-    if _is_cut_off(file, frames):
-        raise _cut_off(path, frames / file.samplerate)
     if peak > _FULL_SCALE:
         raise AudioFileError(
             f"{path} holds values up to {peak:.5g} where full scale is 1; save it as 16-bit WAV, or divide its samples"
@@ -147,8 +147,8 @@ def _is_cut_off(file: soundfile.SoundFile, frames: int) -> bool:
     )
 
 
-def _cut_off(path: Path, seconds: float | None = None) -> AudioFileError:
-    how = "or damaged" if seconds is None else f"after {seconds:.2f} s"
+def _cut_off(path: Path, seconds: float = 0.0) -> AudioFileError:
+    how = f"after {seconds:.2f} s" if seconds else "or damaged"
     return AudioFileError(f"{path} is cut off {how}; copy it again, or record it again")
 
 
