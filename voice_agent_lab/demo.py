@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from math import isnan
 from pathlib import Path
@@ -22,6 +22,7 @@ from voice_agent_lab.as_published import DEMO_BUDGETS, PROMPTS
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.latency import format_seconds
 from voice_agent_lab.measure.turn import Turn, turns_table
+from voice_agent_lab.measure.writing import made_folder
 from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.traces.perfetto import chrome_trace
@@ -149,42 +150,34 @@ async def _tick(bar: tqdm, agent: StreamingVoiceAgent) -> None:
 @contextmanager
 def _reserved(folder: Path | None) -> Iterator[Path]:
     """Make the folder, or the next free ``demo-N``, before a long conversation; unmake it if that fails."""
-    made: list[Path] = []
-    try:
-        yield _make(folder, made) if folder else _next_free(made)
-    except BaseException:
-        for path in reversed(made):
-            with suppress(OSError):  # somebody else has put something in it
-                path.rmdir()
-        raise
+    with ExitStack() as stack:
+        try:
+            if folder and folder.exists() and not folder.is_dir():
+                raise CommandError(f"{folder} is a file, not a folder; choose another --out")
+            folder = stack.enter_context(made_folder(folder) if folder else _next_free())
+            with tempfile.TemporaryFile(dir=folder):  # it may be there, and not for us
+                pass
+        except OSError as error:
+            raise _cannot_write(folder or Path.cwd(), error) from error
+        yield folder
 
 
-def _make(folder: Path, made: list[Path]) -> Path:
-    try:
-        if folder.exists() and not folder.is_dir():
-            raise CommandError(f"{folder} is a file, not a folder; choose another --out")
-        for path in (*reversed(folder.parents), folder):
-            if not path.is_dir():
-                path.mkdir()
-                made.append(path)
-        with tempfile.TemporaryFile(dir=folder):  # it may be there, and not for us
-            return folder
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-
-
-def _next_free(made: list[Path]) -> Path:
-    numbers = count(1)
-    while not made:
-        folder = Path(f"demo-{next(numbers)}")
+@contextmanager
+def _next_free() -> Iterator[Path]:
+    """Make a folder ``demo-N`` that no other run has found free at the same moment; unmake it likewise."""
+    for number in count(1):
+        folder = Path(f"demo-{number}")
         try:
             folder.mkdir()
-            made.append(folder)
+            break
         except FileExistsError:  # of an earlier run, or of one that runs now
             continue
-        except OSError as error:
-            raise _cannot_write(Path.cwd(), error) from error
-    return folder
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def _cannot_write(folder: Path, error: OSError) -> CommandError:

@@ -8,6 +8,7 @@ What is wrong with a file is said before anything is measured with it: a recordi
 whose channels cancel each other, or in which nobody speaks would give numbers that mean nothing.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from math import isnan
@@ -60,7 +61,8 @@ def read_audio(path: str | Path, sample_rate: int = 16000, *, max_seconds: float
     path = Path(path)
     _check_it_is_a_file(path)
     try:
-        with soundfile.SoundFile(path) as file:
+        # As bytes, which soundfile passes on as they are: a file name need not be UTF-8.
+        with soundfile.SoundFile(path if os.name == "nt" else os.fsencode(path)) as file:
             return _read(file, path, sample_rate, max_seconds)
     except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: a file without a header
         if "malformed" in str(error):

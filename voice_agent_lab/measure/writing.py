@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -46,6 +46,34 @@ def write_whole(path: str | Path, content: bytes | str) -> None:
 
 
 @contextmanager
+def made_folder(path: str | Path) -> Iterator[Path]:
+    """Make a folder and what it stands in, and unmake what was made if what follows fails.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder; it may exist.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made. Nothing is there then that was not there before.
+    """
+    path, made = Path(path), []
+    try:
+        for folder in (*reversed(path.parents), path):
+            if not folder.is_dir():
+                folder.mkdir()
+                made.append(folder)
+        yield path
+    except BaseException:
+        for folder in reversed(made):
+            with suppress(OSError):  # somebody else has put something in it
+                folder.rmdir()
+        raise
+
+
+@contextmanager
 def whole_folder(path: str | Path) -> Iterator[Path]:
     """Yield a folder to be filled, which appears under its name when that is done, or not at all.
 
@@ -60,12 +88,13 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         If it cannot be written. Nothing is there then that was not there before.
     """
     path = Path(path).resolve()
-    nearest = next(folder for folder in path.parents if folder.exists())
-    with tempfile.TemporaryDirectory(prefix=f".{path.name[:100]}.", dir=nearest) as aside:
+    with (
+        made_folder(path.parent),
+        tempfile.TemporaryDirectory(prefix=f".{path.name[:100]}.", dir=path.parent) as aside,
+    ):
         draft = Path(aside) / "draft"
         draft.mkdir()
         yield draft
-        path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             path.rmdir()  # which refuses one that is not empty
         draft.replace(path)
