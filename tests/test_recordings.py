@@ -258,3 +258,21 @@ def test_sound_without_speech_is_said_before_anything_is_computed(what, tmp_path
     )
     assert out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["tone.wav"]
+
+
+# --- Sound as over a telephone --------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_recording_at_8_khz_that_is_not_understood_gets_a_hint(capsys):
+    import soxr
+
+    speech = ESpeakUser().samples_for("tell me a joke")
+    soundfile.write("wide.wav", speech, RATE)
+    soundfile.write("narrow.wav", soxr.resample(speech, RATE, 8000), 8000)
+    assert main(["demo", "--wav", "wide.wav", "narrow.wav"]) == 0
+    _, wide, narrow, _ = capsys.readouterr().out.split("\n=== ")
+    assert "  final     tell me a joke" in wide
+    assert "nothing was understood" in narrow
+    assert "nothing above 4 kHz, as over a telephone" in narrow
+    assert "telephone" not in wide

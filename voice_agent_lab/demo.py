@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from math import isnan
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -32,6 +33,10 @@ BETWEEN_TURNS = 1.0
 """Seconds between the end of an answer and the next question, as in the article's demonstration."""
 
 FRAME_MS = 32  # 512 samples at 16 kHz, the window of the Silero detector
+
+_TELEPHONE = """\
+            (the recording holds nothing above 4 kHz, as over a telephone, and the recogniser was trained on
+            wideband sound; record it at 16 kHz or more)"""
 
 
 class CommandError(Exception):
@@ -75,7 +80,8 @@ def run(
         if _earlier(folder):
             say(f"The files of an earlier run in {folder} will be replaced.")
         try:
-            agent = _simulated_agent(overlap) if simulated else _real_agent(overlap, recordings)
+            agent = _simulated_agent(overlap) if simulated else _real_agent(overlap, bool(recordings))
+            notes = [_look_at(agent, recording) for recording in recordings]
             conversation = _converse(agent, recordings or PROMPTS, show_progress=real_time)
             asyncio.run(conversation) if real_time else simulate(conversation)
         except ImportError as error:
@@ -84,9 +90,7 @@ def run(
             raise CommandError(str(error.__cause__ if error.stage == "microphone" else error)) from error
         _write(agent, folder)
     for number, turn in enumerate(agent.turns, start=1):
-        _print_turn(number, turn, _how_sure(agent, turn) if recordings else "")
-        if recordings and not turn.transcript:
-            _print_hint(agent, turn)
+        _print_turn(number, turn, notes[number - 1] if recordings else None)
     _print_all(agent.turns, simulated, real_time, folder)
     return agent.turns
 
@@ -98,18 +102,13 @@ def _simulated_agent(overlap: str) -> StreamingVoiceAgent:
     return StreamingVoiceAgent(DEMO_BUDGETS, overlap=overlap)
 
 
-def _real_agent(overlap: str, recordings: Sequence[str]) -> StreamingVoiceAgent:
+def _real_agent(overlap: str, recorded: bool) -> StreamingVoiceAgent:
     from voice_agent_lab.engines.espeak import ESpeakTTS, ESpeakUser
-    from voice_agent_lab.engines.files import AudioFileError, RecordedUser
+    from voice_agent_lab.engines.files import RecordedUser
     from voice_agent_lab.engines.silero import SileroVAD
     from voice_agent_lab.engines.sphinx import PocketSphinxASR
 
-    user: AudioInputStream = (RecordedUser if recordings else ESpeakUser)(chunk_duration_ms=FRAME_MS)
-    try:
-        for recording in recordings:
-            user.samples_for(recording)  # which says now what is wrong with it, not after the others
-    except AudioFileError as error:
-        raise CommandError(str(error)) from error
+    user: AudioInputStream = (RecordedUser if recorded else ESpeakUser)(chunk_duration_ms=FRAME_MS)
     return StreamingVoiceAgent(
         DEMO_BUDGETS,
         overlap=overlap,
@@ -119,6 +118,26 @@ def _real_agent(overlap: str, recordings: Sequence[str]) -> StreamingVoiceAgent:
         tts=ESpeakTTS(),
         max_listening=90.0,  # longer than the longest recording
     )
+
+
+class _Notes(NamedTuple):
+    """What there is to say of a recording: between which seconds of it speech ends, and a hint."""
+
+    ends_between: tuple[float, float]
+    ends: float
+    hint: str
+
+
+def _look_at(agent: StreamingVoiceAgent, recording: str) -> _Notes:
+    """Find out what is wrong with a recording now, and not after the turns with the others."""
+    from voice_agent_lab.engines.files import AudioFileError
+    from voice_agent_lab.engines.sphinx import is_narrowband
+
+    try:
+        speech, samples = agent.audio.speech_for(recording), agent.audio.samples_for(recording)
+    except AudioFileError as error:
+        raise CommandError(str(error)) from error
+    return _Notes(speech.ends_between, speech.ends, _TELEPHONE if is_narrowband(samples) else "")
 
 
 async def _converse(agent: StreamingVoiceAgent, inputs: Sequence[str], show_progress: bool) -> None:
@@ -216,17 +235,13 @@ def _draft(agent: StreamingVoiceAgent, folder: Path) -> None:
 # --- What is printed ------------------------------------------------------------------------------
 
 
-def _how_sure(agent: StreamingVoiceAgent, turn: Turn) -> str:
-    """Return between which times the speech of a recording may have ended."""
-    speech = agent.audio.speech_for(turn.user_input)
-    began = turn.metrics.speech_ended - speech.ends
-    earliest, latest = (began + time for time in speech.ends_between)
-    return f", between {earliest:.2f} and {latest:.2f} s"
-
-
-def _print_turn(number: int, turn: Turn, how_sure: str) -> None:
+def _print_turn(number: int, turn: Turn, notes: _Notes | None) -> None:
     say(f"\n=== Turn {number}: {turn.user_input} ===")
     metrics = turn.metrics
+    how_sure = ""
+    if notes:
+        earliest, latest = (metrics.speech_ended - notes.ends + time for time in notes.ends_between)
+        how_sure = f", between {earliest:.2f} and {latest:.2f} s"
     lines = [(time, f"partial   {text}") for time, text in turn.partials]
     if not isnan(metrics.speech_ended):
         lines.append((metrics.speech_ended, f"(the user has stopped speaking{how_sure})"))
@@ -236,6 +251,8 @@ def _print_turn(number: int, turn: Turn, how_sure: str) -> None:
         say("            the end of the user's speech was not measured, and no wait that begins there")
     if not turn.transcript:
         say("            nothing was understood, so nothing is answered")
+        if notes and notes.hint:
+            say(notes.hint)
         return
     say(f"{_at(metrics.asr_complete)}  final     {turn.transcript}")
     say(f"{_at(metrics.playback_started)}  answer    {turn.reply}\n")
@@ -243,17 +260,6 @@ def _print_turn(number: int, turn: Turn, how_sure: str) -> None:
     say(str(turn))
     for gap in turn.underruns:
         say(f"underrun at {gap.start:.3f} s for {format_seconds(gap.end - gap.start)}")
-
-
-def _print_hint(agent: StreamingVoiceAgent, turn: Turn) -> None:
-    """Say why nothing may have been understood, where that can be seen."""
-    from voice_agent_lab.engines.sphinx import is_narrowband
-
-    if is_narrowband(agent.audio.samples_for(turn.user_input)):
-        say(
-            "            it holds nothing above 4 kHz, as over a telephone, and the recogniser was trained on"
-        )
-        say("            wideband sound; record it at 16 kHz or more")
 
 
 def _at(time: float) -> str:
