@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm import tqdm
 
 from voice_agent_lab import __version__, demo
-from voice_agent_lab.demo import CommandError
+from voice_agent_lab.demo import CommandError, say
+from voice_agent_lab.measure.writing import whole_folder
 from voice_agent_lab.turns.answering import OVERLAPS
 
 
@@ -22,14 +24,29 @@ def main(arguments: list[str] | None = None) -> int:
         status: int = options.run(options)
         return status
     except CommandError as error:
-        print(f"voice-agent-lab: {error}", file=sys.stderr)  # noqa: T201
+        _say_at_last(f"voice-agent-lab: {error}")
         return 1
     except BrokenPipeError:  # whoever reads the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 0
     except KeyboardInterrupt:
-        print("voice-agent-lab: stopped", file=sys.stderr)  # noqa: T201
+        _say_at_last("voice-agent-lab: stopped")
         return 130
+
+
+def _say_at_last(sentence: str) -> None:
+    """Write a sentence to standard error, and give up what standard output cannot take."""
+    with suppress(OSError):
+        print(sentence, file=sys.stderr)  # noqa: T201
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
+
+
+def _discard_output() -> None:
+    """Let nothing more be written to standard output, where Python would try to at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -106,7 +123,13 @@ def _course(options: argparse.Namespace) -> int:
     if folder.parent == Path(__file__).parent:  # installed, not cloned: a copy to work in
         copy = Path("voice-agent-lab-course")
         if not copy.exists():
-            shutil.copytree(folder, copy)
+            try:
+                with whole_folder(copy) as draft:
+                    shutil.copytree(folder, draft, dirs_exist_ok=True)
+            except OSError as error:
+                raise CommandError(
+                    f"cannot write to {copy} ({error.strerror}); work in another folder"
+                ) from error
         folder = copy
     return subprocess.call([sys.executable, "-m", "jupyterlab", str(folder / "00_start_here.ipynb")])
 
@@ -120,13 +143,21 @@ def _notebooks(options: argparse.Namespace) -> int:
     changed = []
     for path in tqdm(options.files or sorted(course_folder().glob("*.ipynb")), unit="notebook"):
         try:
+            path.open("rb").close()
+        except OSError as error:
+            raise CommandError(f"cannot read the notebook {path} ({error.strerror})") from error
+        try:
             changed += refresh([path], check=options.check)
         except CellExecutionError as error:
             raise CommandError(f"a cell of {path} failed:\n{error}") from error
-        except (OSError, ValueError) as error:  # nbformat's errors are values' errors
+        except ValueError as error:  # nbformat's errors are values' errors
             raise CommandError(f"cannot read the notebook {path}: {error}") from error
+        except OSError as error:
+            raise CommandError(
+                f"cannot execute or write the notebook {path} ({error.strerror}); it is as it was"
+            ) from error
     for path in changed:
-        print(f"{path}: {'would change' if options.check else 'written'}")  # noqa: T201
+        say(f"{path}: {'would change' if options.check else 'written'}")
     return 1 if options.check and changed else 0
 
 
@@ -148,7 +179,7 @@ def _learners(options: argparse.Namespace) -> int:
             if error.strerror
             else str(error)
         ) from error
-    print(f"{len(written)} notebooks without solutions in {options.out}")  # noqa: T201
+    say(f"{len(written)} notebooks without solutions in {options.out}")
     return 0
 
 

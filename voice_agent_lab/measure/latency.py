@@ -22,7 +22,7 @@ from numbers import Real
 
 import pandas as pd
 
-from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.checks import check_seconds, shown
 
 
 def interval(start: float, end: float, name: str = "interval") -> float:
@@ -222,13 +222,15 @@ class LatencyBudgets:
         """
         names = [f.name for f in fields(self)]
         if not hasattr(measured, "items"):
-            raise TypeError(f"measured is {measured!r}; it must be a mapping, such as a turn's latencies")
+            raise TypeError(
+                f"measured is {shown(measured)}; it must be a mapping, such as a turn's latencies"
+            )
         for name, items in measured.items():
             if name not in names:
                 raise ValueError(f"measured has {name!r}, which is no budget; there are {', '.join(names)}")
             if isinstance(items, Real):
                 raise TypeError(
-                    f"measured {name} is {items!r}; it must be a list, with one latency for each item"
+                    f"measured {name} is {shown(items)}; it must be a list, with one latency for each item"
                 )
             if any(item < 0 for item in items):
                 raise ValueError(f"measured {name} has the negative latency {min(items)} s; check its stamps")

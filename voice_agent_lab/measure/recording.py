@@ -8,12 +8,15 @@ rates are in Hz.
 
 import base64
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import soundfile
+
+from voice_agent_lab.measure.writing import write_whole
 
 
 @dataclass(repr=False)
@@ -77,8 +80,21 @@ class Recording:
         return np.clip(mixed, -1, 1)
 
     def write(self, path: str | Path) -> None:
-        """Write the recording; the file's ending says how: WAV, FLAC or OGG."""
-        _write(path, self.stereo(), self.sample_rate)
+        """Write the recording; the file's ending says how: WAV, FLAC or OGG.
+
+        Raises
+        ------
+        ValueError
+            If it has another ending.
+        OSError
+            If it cannot be written; a file that was there is still as it was.
+        """
+        kind = Path(path).suffix[1:].upper()
+        if kind not in ("WAV", "FLAC", "OGG"):
+            raise ValueError(f"path is {str(path)!r}; its ending must be .wav, .flac or .ogg")
+        buffer = io.BytesIO()
+        _write(buffer, self.stereo(), self.sample_rate, format=kind)
+        write_whole(path, buffer.getvalue())
 
     def __repr__(self) -> str:
         seconds = len(self.stereo()) / self.sample_rate
@@ -90,16 +106,29 @@ class Recording:
 
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Return `samples` at another rate; the package ``soxr`` does it where the rates differ."""
+    return resampler(from_rate, to_rate)(samples, True)
+
+
+def resampler(from_rate: int, to_rate: int) -> Callable[[np.ndarray, bool], np.ndarray]:
+    """Return a function that resamples one block of a sound after the other.
+
+    Its arguments are the next samples and whether they are the last.
+
+    Raises
+    ------
+    ImportError
+        If the rates differ and soxr is not installed.
+    """
     if from_rate == to_rate:
-        return samples
+        return lambda block, _last: block
     try:
         import soxr
     except ImportError as error:
         raise ImportError(
             'resampling needs soxr; pip install "voice-agent-lab[engines]" brings it'
         ) from error
-    resampled: np.ndarray = soxr.resample(samples, from_rate, to_rate).astype(np.float32)
-    return resampled
+    stream = soxr.ResampleStream(from_rate, to_rate, num_channels=1, dtype="float32")
+    return lambda block, last: stream.resample_chunk(np.ascontiguousarray(block, dtype=np.float32), last=last)
 
 
 class Sound:
@@ -139,7 +168,7 @@ class Sound:
         return f'<audio controls title="{self.seconds:.1f} s of sound" src="{source}"></audio>'
 
 
-def _write(file: str | Path | BinaryIO, samples: np.ndarray, sample_rate: int, **how: str) -> None:
+def _write(file: BinaryIO, samples: np.ndarray, sample_rate: int, **how: str) -> None:
     """Write a sound in blocks: libsndfile overflows its stack on a long Vorbis file written at once."""
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     with soundfile.SoundFile(file, "w", sample_rate, channels, **how) as sink:

@@ -4,10 +4,10 @@ Each turn becomes a process and each stage a thread: spans are bars, other event
 format is the JSON of Chrome's Trace Event format, whose times are microseconds.
 """
 
-import json
 from collections.abc import Sequence
 
 from voice_agent_lab.measure.events import STAGES
+from voice_agent_lab.measure.log import strict_json
 from voice_agent_lab.measure.turn import Turn
 
 
@@ -27,7 +27,7 @@ def chrome_trace(turns: Sequence[Turn]) -> str:
         for event in turn.log:
             place = _place(number, threads, event.stage, offset + event.time)
             events.append({"ph": "i", "s": "t", "name": event.name, "args": event.detail, **place})
-    return json.dumps({"displayTimeUnit": "ms", "traceEvents": events}, ensure_ascii=False, indent=0) + "\n"
+    return strict_json({"displayTimeUnit": "ms", "traceEvents": events}, indent=0) + "\n"
 
 
 def _place(turn: int, threads: dict[str, int], stage: str, seconds: float) -> dict[str, object]:

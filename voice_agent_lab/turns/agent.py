@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from voice_agent_lab.checks import check_component, check_kind, check_seconds, shortened
+from voice_agent_lab.checks import check_component, check_kind, check_seconds, shown
 from voice_agent_lab.measure.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.measure.log import EventLog, record
 from voice_agent_lab.measure.recording import Recording
@@ -277,7 +277,7 @@ class StreamingVoiceAgent:
             If a line waits for a state that does not come: the agent only listens, for `max_listening` s.
         """
         if isinstance(script, str | Say) or not isinstance(script, Iterable):
-            raise TypeError(f"script is {shortened(script)}; it must be a list of Say")
+            raise TypeError(f"script is {shown(script)}; it must be a list of Say")
         lines = [check_kind("a line of the script", line, Say) for line in script]
         self._check(_NEEDED_TO_CONVERSE)
         if lines:

@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, aclosing
 
 import numpy as np
 
-from voice_agent_lab.checks import check_sound, shortened
+from voice_agent_lab.checks import check_sound, shown
 from voice_agent_lab.measure.log import record
 from voice_agent_lab.measure.recording import Recording
 from voice_agent_lab.measure.words import joined
@@ -214,7 +214,7 @@ def _check_frame(frame: object, size: int) -> None:
 def _check_judgement(speech: object) -> bool:
     if not isinstance(speech, bool | np.bool_):
         raise TypeError(
-            f"hears_speech returned {shortened(speech)}; it must be True or False: compare a probability "
+            f"hears_speech returned {shown(speech)}; it must be True or False: compare a probability "
             "with a threshold"
         )
     return bool(speech)
@@ -227,5 +227,5 @@ def _check_hypothesis(hypothesis: object) -> tuple[str, bool]:
         if isinstance(text, str) and isinstance(final, bool | np.bool_):
             return text.strip(), bool(final)
     raise TypeError(
-        f"transcribe_stream yielded {shortened(hypothesis)}; it must yield pairs of a text and whether it is final"
+        f"transcribe_stream yielded {shown(hypothesis)}; it must yield pairs of a text and whether it is final"
     )
