@@ -182,6 +182,7 @@ class RecordedUser(AudioInputStream):
     ) -> None:
         super().__init__(sample_rate, chunk_duration_ms, latency)
         self.max_seconds = max_seconds
+        self._found: dict[tuple[str, int], tuple[np.ndarray, Speech]] = {}
 
     def samples_for(self, text: str) -> np.ndarray:
         """Return the sound of the file whose path is `text`.
@@ -191,16 +192,27 @@ class RecordedUser(AudioInputStream):
         AudioFileError
             If nobody speaks in it, or it cannot be used; see `read_audio`.
         """
-        samples = read_audio(text, self.sample_rate, max_seconds=self.max_seconds)
-        if find_speech(samples, self.sample_rate) is None:
-            raise AudioFileError(f"{text} holds sound but no speech; give a recording of somebody who speaks")
-        return samples
+        return self._find(text)[0]
 
     def speech_for(self, text: str) -> Speech:
         """Return where the speech in the file whose path is `text` is, and how sure its end is."""
-        return find_speech(self.samples_for(text), self.sample_rate)
+        return self._find(text)[1]
 
     def speech_in(self, samples: np.ndarray) -> tuple[float, float]:
         """Return when the speech in what `samples_for` returned starts and ends, in seconds."""
-        speech = find_speech(samples, self.sample_rate)
+        speech = next(speech for sound, speech in self._found.values() if sound is samples)
         return speech.starts, speech.ends
+
+    def _find(self, text: str) -> tuple[np.ndarray, Speech]:
+        """Read a file and look for the speech in it, once for each version of the file."""
+        path = Path(text)
+        version = (text, path.stat().st_mtime_ns if path.is_file() else 0)
+        if version not in self._found:
+            samples = read_audio(text, self.sample_rate, max_seconds=self.max_seconds)
+            speech = find_speech(samples, self.sample_rate)
+            if speech is None:
+                raise AudioFileError(
+                    f"{text} holds sound but no speech; give a recording of somebody who speaks"
+                )
+            self._found[version] = samples, speech
+        return self._found[version]

@@ -194,7 +194,8 @@ def _bands(samples: np.ndarray) -> np.ndarray:
 def _excess(bands: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Return how much stronger each frame is than a background; a click is too short to count."""
     excess = np.maximum(bands - _ABOVE * background, 0).sum(axis=1)
-    return np.median(sliding_window_view(np.pad(excess, 4, mode="edge"), 9), axis=1)
+    steady: np.ndarray = np.median(sliding_window_view(np.pad(excess, 4, mode="edge"), 9), axis=1)
+    return steady
 
 
 def _unlike_what_follows(bands: np.ndarray) -> np.ndarray:
@@ -203,19 +204,21 @@ def _unlike_what_follows(bands: np.ndarray) -> np.ndarray:
     ahead = round(0.3 * RATE / _HOP)
     padded = np.pad(decibels, ((0, ahead), (0, 0)), mode="symmetric")[1:]
     following = np.median(sliding_window_view(padded, ahead, axis=0), axis=-1)
-    return np.sort(np.abs(decibels - following), axis=1)[:, -4:].mean(axis=1) > _UNLIKE
+    unlike: np.ndarray = np.sort(np.abs(decibels - following), axis=1)[:, -4:].mean(axis=1) > _UNLIKE
+    return unlike
 
 
 def _smoothed(bands: np.ndarray, width: int) -> np.ndarray:
     padded = np.pad(bands, ((width // 2, width // 2), (0, 0)), mode="edge")
-    return sliding_window_view(padded, width, axis=0).mean(axis=-1)
+    smooth: np.ndarray = sliding_window_view(padded, width, axis=0).mean(axis=-1)
+    return smooth
 
 
 def _least_ahead(bands: np.ndarray, seconds: float) -> np.ndarray:
     """Return for each frame the least power in each band from it on, over some seconds."""
     ahead = min(round(seconds * RATE / _HOP), len(bands))
     padded = np.pad(_smoothed(bands, 21), ((0, ahead - 1), (0, 0)), constant_values=np.inf)
-    least = sliding_window_view(padded, ahead, axis=0).min(axis=-1)
+    least: np.ndarray = sliding_window_view(padded, ahead, axis=0).min(axis=-1)
     enough = max(len(bands) - round(0.15 * RATE / _HOP), 0)
     least[enough:] = least[enough]  # of the last frames too little follows
     return least

@@ -5,7 +5,8 @@ apart, so that a promise can be broken, and it keeps "not measured" apart from z
 
 Conventions
 -----------
-* A stamp is a time in seconds since the microphone opened. A stamp that never happened is
+* A stamp is a time in seconds since the turn began: since the microphone opened or, in a conversation,
+  since the turn's first frame. A stamp that never happened is
   ``nan``; so is every interval that needs it.
 * An interval is rounded to the nanosecond, the resolution of the clock, so that 3.18 s - 2.88 s
   keeps a budget of 0.3 s. An interval that ends before it starts is an error, not a number.

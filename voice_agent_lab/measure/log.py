@@ -6,7 +6,8 @@ and outside a turn nothing is recorded. All that is said about a turn later is r
 
 Conventions
 -----------
-Times are seconds since the turn's microphone opened, on the event loop's clock, rounded to the
+Times are seconds since the turn began (the microphone opened, or in a conversation the turn's first
+frame did), on the event loop's clock, rounded to the
 nanosecond. The log is ordered by time; simultaneous events keep the order of their recording. An
 item's ``took`` is the time its stage worked on it: waiting for input does not count. In a file, which is
 JSON as RFC 8259 has it, a number that was not measured is ``null``.
@@ -148,7 +149,9 @@ class EventLog:
     def from_json(cls, text: str) -> "EventLog":
         """Read back what `to_json` wrote; a detail that is ``null`` was not measured: ``nan``."""
         log = json.loads(text)
-        rows = ({key: nan if value is None else value for key, value in row.items()} for row in log["events"])
+        rows: list[dict[str, Any]] = [
+            {key: nan if value is None else value for key, value in row.items()} for row in log["events"]
+        ]
         events = (Event(row.pop("time"), row.pop("stage"), row.pop("name"), row) for row in rows)
         return cls(log["origin"], tuple(events))
 

@@ -277,24 +277,25 @@ def _decision(log: EventLog) -> dict[str, float]:
     events = log.all("endpointing", "end_of_turn")
     if not events:
         return {}
-    detail = {"vad_took": 0.0, "waited": 0.0, "took": 0.0, **events[0].detail}
-    arrived = round(events[0].time - detail["took"] - detail["waited"] - detail["vad_took"], 9)
-    judged = round(arrived + detail["vad_took"], 9)
-    on_time = round(judged + detail["took"], 9)
-    late = max(detail["waited"], _catching_up(log)) if detail["waited"] else 0.0
+    vad_took, policy_took, waited = (
+        events[0].detail.get(key, 0.0) for key in ("vad_took", "policy_took", "waited")
+    )
+    on_time = round(events[0].time - waited, 9)
+    judged = round(on_time - policy_took, 9)
     return {
-        "endpointing": arrived,
+        "endpointing": round(judged - vad_took, 9),
         "voice activity": judged,
         "end-of-turn model": on_time,
-        "backlog": round(on_time + late, 9),
+        "backlog": round(on_time + max(waited, _catching_up(log)), 9) if waited else on_time,
     }
 
 
 def _catching_up(log: EventLog) -> float:
-    """Return by how much recognition ended later than if it had been given each frame when it was judged."""
-    done, frames = 0.0, zip(log.all("microphone", "frame"), log.all("asr", "frame"), strict=False)
-    for frame, recognised in frames:
-        done = max(done, frame.time + frame.detail.get("vad_took", 0.0)) + recognised.detail["took"]
+    """Return by how much recognition ended later than if it had been given each frame on time."""
+    done = 0.0
+    for frame, recognised in zip(log.all("microphone", "frame"), log.all("asr", "frame"), strict=False):
+        given = frame.time + frame.detail.get("vad_took", 0.0) + frame.detail.get("policy_took", 0.0)
+        done = max(done, given) + recognised.detail["took"]
     return max(0.0, round(log.last("asr", "frame") - done, 9)) if done else 0.0
 
 
@@ -331,7 +332,7 @@ def turns_table(turns: list[Turn]) -> pd.DataFrame:
         metrics = turn.metrics
         rows.append(
             {
-                "user": turn.user_input,
+                "user": turn.user_input or turn.transcript,
                 "transcript": turn.transcript,
                 "voice-to-voice": metrics.voice_to_voice,
                 "time to first token": metrics.time_to_first_token,

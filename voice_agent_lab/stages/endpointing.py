@@ -6,8 +6,10 @@ meant to go on, the decision is a false cut-off. A timer that waits less cuts of
 that tells the two kinds of silence apart does better: it has a short delay for when it believes that
 the user has finished, and a long one for when it does not. `pauses` weighs the two errors.
 
-To write a policy, subclass `Policy` and define `decides_after` for many silences at once. The form
-that the agent uses, frame by frame, asks the same method about one silence.
+A policy that listens to the sound itself, as a trained end-of-turn model does, is any object with
+`Endpointing`'s two methods. To write one that is simulated, subclass `Policy` and define `decides_after`
+for many silences at once; the form that the agent uses, frame by frame, asks the same method about one
+silence. The shortest of all is an object with ``finished(speech, seconds)`` and ``reset()``.
 
 Conventions
 -----------

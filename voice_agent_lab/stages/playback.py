@@ -9,6 +9,7 @@ was heard.
 import asyncio
 from collections.abc import AsyncIterator
 from math import isnan, nan
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +17,38 @@ from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.measure.log import record
 from voice_agent_lab.stages.speech import speech_bounds
 from voice_agent_lab.streams import sleep_until
+
+
+class Loudspeaker(Protocol):
+    """Anything that plays sound and knows what was heard.
+
+    It writes the events of playback to the log itself (see `measure.events`), because only it knows when
+    a sound reaches the user's ear; without them the turn is heard and not measured.
+
+    Attributes
+    ----------
+    latency : float
+        Seconds from an order to its effect at the user's ear.
+    heard : list of (float, ndarray)
+        The stretches of sound that were heard, each with its beginning on the loop's clock.
+    """
+
+    latency: float
+    heard: list[tuple[float, np.ndarray]]
+
+    def play(
+        self, chunks: AsyncIterator[tuple[float, np.ndarray]], sample_rate: int
+    ) -> AsyncIterator[tuple[float, np.ndarray]]:
+        """Yield each chunk as it begins to sound, with that moment on the loop's clock in seconds."""
+        ...
+
+    def pause(self) -> None:
+        """Hold the sound where it is."""
+        ...
+
+    def resume(self) -> None:
+        """Go on where the sound was held."""
+        ...
 
 
 def _now() -> float:

@@ -18,7 +18,9 @@ def chrome_trace(turns: Sequence[Turn]) -> str:
     threads = {stage: k for k, stage in enumerate((*STAGES, *own))}
     for number, turn in enumerate(turns, start=1):
         offset = turn.log.origin - turns[0].log.origin
-        events.append(_named("process_name", number, 0, f"turn {number}: {turn.user_input}"))
+        events.append(
+            _named("process_name", number, 0, f"turn {number}: {turn.user_input or turn.transcript}")
+        )
         events += [_named("thread_name", number, k, stage) for stage, k in threads.items()]
         for span in turn.spans:
             place = _place(number, threads, span.stage, offset + span.start)

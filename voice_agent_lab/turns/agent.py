@@ -43,7 +43,7 @@ from voice_agent_lab.stages.endpointing import (
 )
 from voice_agent_lab.stages.llm import LanguageModel, StreamingLLM
 from voice_agent_lab.stages.microphone import AudioInputStream, Microphone
-from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.playback import Loudspeaker, Playback
 from voice_agent_lab.stages.tts import StreamingTTS, Synthesiser
 from voice_agent_lab.stages.vad import EnergyVAD, VoiceActivityDetector
 from voice_agent_lab.streams import guard
@@ -141,7 +141,7 @@ class StreamingVoiceAgent:
         asr: Recogniser | None = None,
         llm: LanguageModel | None = None,
         tts: Synthesiser | None = None,
-        playback: Playback | None = None,
+        playback: Loudspeaker | None = None,
         eager: Eager | None = None,
         interruption: Interruption | None = None,
         max_listening: float = 60.0,
@@ -184,11 +184,26 @@ class StreamingVoiceAgent:
 
     def _check_rates(self) -> None:
         rate = self.audio.sample_rate
-        for name, listener in (("recogniser", self.asr), ("detector", self.vad)):
+        for name, listener in (
+            ("recogniser", self.asr),
+            ("detector", self.vad),
+            ("policy", self.endpointing),
+        ):
             if (its := getattr(listener, "sample_rate", rate)) != rate:
                 raise ValueError(
                     f"the microphone gives {rate} Hz and the {name} takes {its} Hz; use the same rate for both"
                 )
+
+    def _check_microphone(self, user_input: str) -> None:
+        if not (hasattr(self.audio, "frames") or hasattr(self.audio, "stream_audio")):
+            raise TypeError(
+                f"audio is {shown(self.audio)}, which has no frames; see stages.microphone.Microphone"
+            )
+        told = user_input or hasattr(self.audio, "user")
+        if isinstance(self.asr, StreamingASR) and not told:
+            raise ValueError(
+                "the simulated recogniser must be told what is said, and nobody knows; give asr a real recogniser"
+            )
 
     @property
     def hearing(self) -> Hearing:
@@ -240,6 +255,7 @@ class StreamingVoiceAgent:
             If a stage fails. The turn is kept with what was measured, and the agent listens again.
         """
         check_kind("user_input", user_input, str)
+        self._check_microphone(user_input)
         with self._running():
             hearing, answering = self.hearing, self.answering
             turn = Turn(self._new_log(asyncio.get_running_loop().time()))
@@ -282,6 +298,7 @@ class StreamingVoiceAgent:
         self._check(_NEEDED_TO_CONVERSE)
         if lines:
             self._check(_NEEDED_FOR_A_SCRIPT)
+        self._check_microphone("")
         held: list[Turn] = []
         with self._running():
             talk = Conversation(

@@ -17,7 +17,7 @@ import numpy as np
 from voice_agent_lab.measure.recording import Recording
 from voice_agent_lab.stages.aggregation import Aggregation
 from voice_agent_lab.stages.llm import LanguageModel
-from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.playback import Loudspeaker
 from voice_agent_lab.stages.tts import Synthesiser
 from voice_agent_lab.streams import RunAhead, guard, run_ahead
 from voice_agent_lab.turns.speculation import Eager, Speculation
@@ -54,7 +54,7 @@ class Answering:
         self,
         llm: LanguageModel,
         tts: Synthesiser,
-        playback: Playback,
+        playback: Loudspeaker,
         *,
         overlap: str,
         aggregation: str | int | Aggregation,

@@ -82,9 +82,9 @@ class Hearing:
             self.vad.reset()
         async with aclosing(sound):
             number, judged = 0, 0.0
-            async for samples in sound:
+            async for captured in sound:
                 with named("microphone"):
-                    _check_frame(samples, size)
+                    samples = _check_frame(captured, size).copy()  # a sound card uses its buffer again
                 if opened_at is None:
                     known = getattr(self.microphone, "opened", None)
                     opened_at = loop.time() - latency - seconds if known is None else known
@@ -94,7 +94,7 @@ class Hearing:
                 self.recording.add("user", began, samples, rate)
                 given = loop.time()
                 with named("vad"):
-                    speech = _check_judgement(await self.vad.hears_speech(samples))
+                    speech = _check_judgement("hears_speech", await self.vad.hears_speech(samples))
                 judged = round(max(judged, arrived) + loop.time() - given, 9)  # had nobody else been late
                 more = user is not None and user.talks_after(arrived)
                 yield JudgedFrame(samples, speech, began, seconds, arrived, judged, more)
@@ -156,35 +156,37 @@ class Hearing:
         self, frames: AsyncIterator[JudgedFrame], bets: Speculation | None
     ) -> AsyncGenerator[np.ndarray]:
         """Pass sound on until the user has finished."""
+        now = asyncio.get_running_loop().time
         self.endpointing.reset()
-        taken = 0.0
+        taken, decided = 0.0, 0.0
         async for frame in frames:
-            self._note(frame)
             taken = round(taken + frame.seconds, 9)
             if frame.speech and self.states.state is AgentState.LISTENING:
                 self.states.become(AgentState.PROCESSING_SPEECH)
             if bets:
                 bets.take(frame.speech, frame.seconds)
-            asked = asyncio.get_running_loop().time()
-            finished = await self.endpointing.decides(frame)
+            asked = now()
+            finished = _check_judgement("decides", await self.endpointing.decides(frame))
+            decided = round(max(decided, frame.judged) + now() - asked, 9)  # had nobody else been late
+            took = {
+                "vad_took": round(frame.judged - frame.arrived, 9),
+                "policy_took": round(decided - frame.judged, 9),
+            }
+            record("microphone", "frame", at=frame.arrived, **took)
+            self.note_user(frame)
             overdue = taken >= self.max_listening
             if finished or overdue:
+                reason = "finished" if finished else "max_listening"
                 record(
                     "endpointing",
                     "end_of_turn",
-                    reason="finished" if finished else "max_listening",
-                    vad_took=_until_judged(frame),
-                    waited=max(0.0, round(asked - frame.judged, 9)),
-                    took=round(asyncio.get_running_loop().time() - asked, 9),
+                    reason=reason,
+                    waited=round(max(0.0, now() - decided), 9),
+                    **took,
                 )
             yield frame.samples
             if finished or overdue:
                 return
-
-    def _note(self, frame: JudgedFrame) -> None:
-        """Record a frame of the turn, and where in it the user begins or ends to speak."""
-        record("microphone", "frame", at=frame.arrived, vad_took=_until_judged(frame))
-        self.note_user(frame)
 
     def note_user(self, frame: JudgedFrame) -> None:
         """Record where in a frame the user begins or ends to speak, as well as anybody knows."""
@@ -199,25 +201,22 @@ class Hearing:
                 record("microphone", "speech_delivered", at=frame.arrived)
 
 
-def _until_judged(frame: JudgedFrame) -> float:
-    return round(frame.judged - frame.arrived, 9)
-
-
-def _check_frame(frame: object, size: int) -> None:
+def _check_frame(frame: object, size: int) -> np.ndarray:
     samples = check_sound("a frame", frame)
     if len(samples) != size:
         raise ValueError(
             f"a frame holds {len(samples)} samples, but chunk_size is {size}; every frame must hold as many"
         )
+    return samples
 
 
-def _check_judgement(speech: object) -> bool:
-    if not isinstance(speech, bool | np.bool_):
+def _check_judgement(method: str, judgement: object) -> bool:
+    if not isinstance(judgement, bool | np.bool_):
         raise TypeError(
-            f"hears_speech returned {shown(speech)}; it must be True or False: compare a probability "
+            f"{method} returned {shown(judgement)}; it must be True or False: compare a probability "
             "with a threshold"
         )
-    return bool(speech)
+    return bool(judgement)
 
 
 def _check_hypothesis(hypothesis: object) -> tuple[str, bool]:
