@@ -175,12 +175,14 @@ class Turn(_Shown):
     @property
     def _speech_ended(self) -> float:
         """The true end of the speech that is answered or, if nobody knows it, of the last frame with speech."""
-        # What ends after the turn was decided is an interruption, or belongs to the next turn.
-        end = _decision(self.log).get("endpointing", self.log.first("asr", "complete"))
-        for stage in ("user", "vad"):
-            times = [e.time for e in self.log.all(stage, "speech_ended") if not e.time > end]
-            if times:
-                return max(times)
+        # What ends after the turn was decided is an interruption, or belongs to the next turn; unless the
+        # user was cut off, and finished before the transcript did.
+        final = self.log.first("asr", "complete")
+        for end in (_decision(self.log).get("endpointing", final), final):
+            for stage in ("user", "vad"):
+                times = [e.time for e in self.log.all(stage, "speech_ended") if not e.time > end]
+                if times:
+                    return max(times)
         return nan
 
     @property
