@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import nan
+from operator import attrgetter
 
 
 class _Recorder:
@@ -75,6 +76,9 @@ def record_in(log: "EventLog") -> None:
     _recorder.get().log = log
 
 
+_time = attrgetter("time")
+
+
 class EventLog:
     """The events of one turn.
 
@@ -107,22 +111,22 @@ class EventLog:
             _recorder.reset(token)
 
     def __iter__(self) -> Iterator[Event]:
-        return iter(sorted(self._events, key=lambda event: event.time))
+        return iter(sorted(self._events, key=_time))
 
     def __len__(self) -> int:
         return len(self._events)
 
     def all(self, stage: str, name: str) -> list[Event]:
         """Return all events of one kind, in order of time."""
-        return [event for event in self if event.stage == stage and event.name == name]
+        return sorted((e for e in self._events if e.name == name and e.stage == stage), key=_time)
 
     def first(self, stage: str, name: str) -> float:
         """Return the time of the first event of one kind, ``nan`` if it never happened."""
-        return min((e.time for e in self._events if e.stage == stage and e.name == name), default=nan)
+        return min((e.time for e in self._events if e.name == name and e.stage == stage), default=nan)
 
     def last(self, stage: str, name: str) -> float:
         """Return the time of the last event of one kind, ``nan`` if it never happened."""
-        return max((e.time for e in self._events if e.stage == stage and e.name == name), default=nan)
+        return max((e.time for e in self._events if e.name == name and e.stage == stage), default=nan)
 
     def to_json(self) -> str:
         """Return the log as JSON, one event on each line; the same log gives the same bytes."""
