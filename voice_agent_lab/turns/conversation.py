@@ -5,7 +5,8 @@ answers, the agent attends to the user. Whoever speaks over it long enough gets 
 taken of the interruption becomes the beginning of what is taken next.
 
 Speech over the agent that is too short to interrupt it is ignored, also if the answer ends before it is
-clear how long it is: it becomes a turn only if it goes on after the answer's last sound.
+clear how long it is: it becomes a turn only if it goes on after the answer's last sound. Speech that
+is long enough becomes a turn also if it reaches the agent only when there is nothing left to interrupt.
 """
 
 import asyncio
@@ -203,9 +204,11 @@ class Conversation:
             if last.speech and last.ended > attention.answered:
                 break
             try:
-                attention.take(await ears.next())
+                frame = await ears.next()
             except StopAsyncIteration:
                 return []
+            if attention.take(frame) is Reaction.INTERRUPT:
+                break
         return attention.frames
 
 
