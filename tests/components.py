@@ -269,6 +269,10 @@ METHODS = {
 """Of each stage the agent's argument and the methods in which it can fail."""
 
 
+class TheEnd(Exception):
+    """Ends a stream before its time."""
+
+
 class Trouble:
     """Makes one stage fail once, with its nth item, or as it is closed.
 
@@ -279,7 +283,7 @@ class Trouble:
     after : int
         How many items go well.
     error : str
-        One of `ERRORS`.
+        One of `ERRORS`, or "end" for a stream that only ends.
     closing : bool
         Whether it fails when its stream is closed instead.
     """
@@ -296,7 +300,7 @@ class Trouble:
             self.after -= 1
             return
         self.armed, self.fired = False, True
-        raise ERRORS[self.error]()
+        raise TheEnd if self.error == "end" else ERRORS[self.error]()
 
     def befalls(self, options: dict[str, object]) -> None:
         """Make a stage among the agent's arguments fail."""
@@ -324,6 +328,8 @@ class Trouble:
                     async for item in items:
                         self.reached()
                         yield item
+            except TheEnd:
+                return
             finally:
                 self.reached(closing=True)
 

@@ -16,6 +16,7 @@ import sys
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import isnan
 from random import Random
 
@@ -88,6 +89,7 @@ class Scenario:
     trouble: tuple | None
     cancelled: tuple[float, int] | None  # when, and how many steps of the loop later again; 0 for never
     apart: bool  # whether the next turn has a simulation of its own
+    talks: bool  # whether the next turn is one of a conversation
 
     @classmethod
     def of(cls, rng: Random) -> "Scenario":
@@ -123,9 +125,13 @@ class Scenario:
         if rng.random() < 0.45:
             after = rng.choice((0, 0, 1, 2, 3, rng.randint(0, 40)))
             trouble = (rng.choice(list(METHODS)), after, rng.choice(list(ERRORS)), rng.random() < 0.15)
+            if trouble[0] == "microphone" and rng.random() < 0.3:
+                trouble = ("microphone", rng.randint(0, 80), "end", False)
         if rng.random() < 0.35:
-            cancelled = (round(rng.uniform(0.001, rng.choice((2, 8))), 3), rng.choice((0, 1, 1, 2, 3, 5)))
-        return cls(settings, lines, trouble, cancelled, rng.random() < 0.5)
+            at = rng.uniform(0.001, rng.choice((2, 8)))
+            at = round(at, 3) if rng.random() < 0.5 else max(1, round(at / 0.05)) * 0.05  # when much happens
+            cancelled = (at, rng.choice((0, 1, 1, 2, 3, 5)))
+        return cls(settings, lines, trouble, cancelled, rng.random() < 0.5, rng.random() < 0.4)
 
     def options(self) -> dict[str, object]:
         """Make the components, new ones each time."""
@@ -250,14 +256,28 @@ async def _live(agent: StreamingVoiceAgent, scenario: Scenario) -> Outcome:
     return outcome
 
 
-async def _next(agent: StreamingVoiceAgent) -> str:
+async def _next(agent: StreamingVoiceAgent, talks: bool) -> str:
     """Take a turn; return its events, all but its place on the agent's axis."""
-    await agent.process_turn("Hi.")
+    if talks:
+        await agent.converse([Say("Hi.", after=0.3)])
+    else:
+        await agent.process_turn("Hi.")
     return agent.turns[-1].log.to_json().split("\n", 1)[1]
 
 
-def violations(scenario: Scenario, *, again: bool = True) -> list[str]:
-    """Run a scenario; return every rule that it breaks, `again` to see that it is the same twice."""
+def violations(scenario: Scenario) -> list[str]:
+    """Run a scenario, twice; return every rule that it breaks."""
+    found, logs, following = _once(scenario)
+    fresh = _simulated(_next(StreamingVoiceAgent(**scenario.options()), scenario.talks), found)
+    if following != fresh:
+        found.append(f"the next turn is not as a fresh agent's: {_difference(following, fresh)}")
+    if logs != _once(scenario)[1]:
+        found.append("the same scenario had another log")
+    return found
+
+
+def _once(scenario: Scenario) -> tuple[list[str], list[str], str | None]:
+    """Run a scenario and a turn after it; return the rules that it breaks, its logs, and the next turn's."""
     options = scenario.options()
     trouble = Trouble(*scenario.trouble) if scenario.trouble else None
     if trouble:
@@ -270,20 +290,12 @@ def violations(scenario: Scenario, *, again: bool = True) -> list[str]:
         found.extend(_broken(agent, outcome, trouble, options))
         if trouble:
             trouble.armed = False
-        return None if scenario.apart else await _next(agent)
+        return None if scenario.apart else await _next(agent, scenario.talks)
 
     following = _simulated(all_of_it(), found)
-    logs = [turn.log.to_json() for turn in agent.turns]
-    if not again:
-        return logs
     if scenario.apart:
-        following = _simulated(_next(agent), found)
-    fresh = _simulated(_next(StreamingVoiceAgent(**scenario.options())), found)
-    if following != fresh:
-        found.append(f"the next turn is not as a fresh agent's: {_difference(following, fresh)}")
-    if logs != violations(scenario, again=False):
-        found.append("the same scenario had another log")
-    return found
+        following = _simulated(_next(agent, scenario.talks), found)
+    return found, [turn.log.to_json() for turn in agent.turns], following
 
 
 def _simulated(coroutine, found: list[str]):
@@ -319,10 +331,29 @@ def _broken(agent, outcome: Outcome, trouble: Trouble | None, options: dict) -> 
             said.append(("user", turn.transcript))
         if turn.heard:
             said.append(("assistant", turn.heard))
-        for rule in _wrong_in(turn, options["tts"], whole=outcome.error is None):
+        for rule in _wrong_in(turn, options["tts"]):
             yield f"turn at {turn.log.origin}: {rule}"
     if agent.history != said:
         yield "the history is not what was heard"
+    yield from _wrong_recording(agent)
+
+
+def _wrong_recording(agent: StreamingVoiceAgent) -> Iterator[str]:
+    """Yield what is wrong with the recording: it has each frame once, and of the answers what was played."""
+    frames = [at for speaker, at, _, _ in agent.recording.sounds if speaker == "user"]
+    seconds = agent.audio.chunk_size / agent.audio.sample_rate
+    if any(abs(later - sooner - seconds) > 1e-6 for sooner, later in pairwise(frames)):
+        yield f"the user's frames began at {frames}"
+    sounded = sum(len(samples) / rate for who, _, samples, rate in agent.recording.sounds if who == "agent")
+    if abs(sounded - sum(map(_played, agent.turns))) > 1e-3:
+        yield f"{sounded} s of the agent are recorded"
+
+
+def _played(turn: Turn) -> float:
+    """Return how much sound was played in a turn, in seconds."""
+    played = sum(event.detail["seconds"] for event in turn.log.all("playback", "chunk"))
+    cut = (event for name in ("paused", "stopped") for event in turn.log.all("playback", name))
+    return played - sum(event.detail["unheard"] for event in cut)
 
 
 def _wrong_end(outcome: Outcome, trouble: Trouble | None) -> Iterator[str]:
@@ -358,7 +389,7 @@ ORDER = (
 """Stamps that follow one another."""
 
 
-def _wrong_in(turn: Turn, voice: Voice, whole: bool) -> Iterator[str]:
+def _wrong_in(turn: Turn, voice: Voice) -> Iterator[str]:
     """Yield the rules that a turn breaks."""
     metrics = turn.metrics
     for names in ORDER:
@@ -400,9 +431,7 @@ def _wrongly_heard(turn: Turn, voice: Voice) -> Iterator[str]:
     if heard != reply[: len(heard)] or not turn.reply.startswith(turn.heard):
         yield f"{turn.heard!r} is not how {turn.reply!r} begins"
         return
-    played = sum(event.detail["seconds"] for event in turn.log.all("playback", "chunk"))
-    for name in ("paused", "stopped"):
-        played -= sum(event.detail["unheard"] for event in turn.log.all("playback", name))
+    played = _played(turn)
     taken = [(turn.log.origin + e.time, e.detail["text"]) for e in turn.counted.all("tts", "piece")]
     calls = [call for call in voice.calls if call.taken and taken and _same(call, taken)]
     least, most = _words_in(calls[-1], played) if calls else (0, 0)

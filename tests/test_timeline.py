@@ -142,3 +142,9 @@ def test_a_log_read_from_json_keeps_its_origin():
 def test_a_detail_cannot_overwrite_the_time_of_its_event():
     log = EventLog(events=(Event(1.0, "asr", "frame", {"time": 7.0}),))
     assert EventLog.from_json(log.to_json()).first("asr", "frame") == 1.0
+
+
+def test_what_falls_just_before_time_zero_by_rounding_is_at_zero():
+    log = EventLog(origin=0.3)
+    log.record("user", "speech_started", at=0.1 + 0.2 - 1e-10)
+    assert '"time": 0.0' in log.to_json()

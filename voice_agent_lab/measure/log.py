@@ -99,7 +99,8 @@ class EventLog:
     def record(self, stage: str, name: str, *, at: float | None = None, **detail: object) -> None:
         """Add an event; see the function `record`."""
         now = asyncio.get_running_loop().time() if at is None else at
-        self._events.append(Event(round(now + self.offset - self.origin, 9), stage, name, detail))
+        time = round(now + self.offset - self.origin, 9) + 0.0  # no -0.0, which JSON would keep
+        self._events.append(Event(time, stage, name, detail))
 
     @contextmanager
     def recording(self) -> Iterator["EventLog"]:
