@@ -334,4 +334,3 @@ class Trouble:
                 self.reached(closing=True)
 
         return stream
-

@@ -398,7 +398,9 @@ def _wrong_in(turn: Turn, voice: Voice) -> Iterator[str]:
         if measured != sorted(measured) or any(time < 0 for time in measured):
             yield f"stamps {dict(zip(names, times, strict=True))}"
     for event in turn.log:
-        lengths = [event.detail.get(name, 0.0) for name in ("took", "seconds", "waited", "vad_took", "unheard")]
+        lengths = [
+            event.detail.get(name, 0.0) for name in ("took", "seconds", "waited", "vad_took", "unheard")
+        ]
         if event.time < 0 or any(length < 0 for length in lengths):
             yield f"negative {event}"
     try:
