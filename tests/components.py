@@ -70,15 +70,6 @@ class Spoken:
     text: str
     stretches: list[tuple[float, float]]
 
-    def at(self, share: float) -> float:
-        """Return when so much of the text was spoken."""
-        left = share * sum(end - start for start, end in self.stretches)
-        for start, end in self.stretches:
-            if left <= end - start + 1e-9:
-                return start + left
-            left -= end - start
-        return self.stretches[-1][1]
-
 
 @dataclass
 class Call:

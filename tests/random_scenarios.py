@@ -447,9 +447,15 @@ def _same(call: Call, taken: list[tuple[float, str]]) -> bool:
 
 
 def _words_in(call: Call, played: float) -> tuple[int, int]:
-    """Return the least and the greatest number of words whose sound has been played, to 2 ms."""
-    ends = [spoken.at(end / len(spoken.text)) for spoken in call.spoken for end in word_ends(spoken.text)]
-    return sum(end <= played - 0.002 for end in ends), sum(end <= played + 0.002 for end in ends)
+    """Return the least and the greatest number of words that sounded, to what windows of 10 ms can tell."""
+    stretches = [stretch for spoken in call.spoken for stretch in spoken.stretches]
+    audible = sum(max(0.0, min(end, played) - start) for start, end in stretches)
+    ends, before = [], 0.0
+    for spoken in call.spoken:
+        seconds = sum(end - start for start, end in spoken.stretches)
+        ends += [before + seconds * end / len(spoken.text) for end in word_ends(spoken.text)]
+        before += seconds
+    return sum(end <= audible - 0.025 for end in ends), sum(end <= audible + 0.025 for end in ends)
 
 
 def main() -> None:

@@ -135,6 +135,13 @@ def test_a_piece_without_sound_hides_nothing_of_the_one_before():
     assert interrupted(0.4, TWICE, SkipsTheSecond()).heard == "One"
 
 
+@pytest.mark.parametrize("chunk", [0.1, 0.07, 0.3, 1.0])
+@pytest.mark.parametrize("played", [0.3, 0.4, 0.5])
+def test_a_word_before_a_pause_was_heard_in_the_pause(played, chunk):
+    # "Yes," is half of the text and ends at 0.267 s, which is in the middle of a window.
+    assert interrupted(played, ["Yes, now"], Voice(inside=0.3, chunk=chunk)).heard == "Yes,"
+
+
 def test_the_simulated_voices_silence_is_not_taken_for_words():
     script = [Say("Tell me the weather."), Say("Stop, that is enough.", after=0.7, during="speaking")]
     agent = StreamingVoiceAgent(tts=StreamingTTS(leading_silence=0.16))
