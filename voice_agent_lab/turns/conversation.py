@@ -12,6 +12,7 @@ is long enough becomes a turn also if it reaches the agent only when there is no
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing
+from functools import partial
 from math import inf
 
 from voice_agent_lab.measure.log import EventLog, record, record_in
@@ -47,6 +48,7 @@ class Ears:
     def put_back(self, frame: JudgedFrame) -> None:
         """Take a frame back that was taken and could not be used."""
         self._frames.put_back(frame)
+        self.reached = frame.began
 
     async def speech(self, begun: list[JudgedFrame], over: Callable[[], bool]) -> list[JudgedFrame]:
         """Return the frames from the next speech on, those in `begun` first; none if it is `over`."""
@@ -111,7 +113,9 @@ class Conversation:
             async with AsyncExitStack() as closing:
                 ears = Ears(self.hearing.frames(guard("microphone", microphone.frames)))
                 closing.push_async_callback(ears.aclose)
-                user = asyncio.create_task(play(script, microphone, self._reached), name="user")
+                user = asyncio.create_task(
+                    play(script, microphone, partial(self._reached, ears)), name="user"
+                )
                 closing.push_async_callback(ended, user)
 
                 def over() -> bool:
@@ -127,9 +131,12 @@ class Conversation:
                     taken = await self._carried_over(attention, ears) if attention else []
                 user.result()
 
-    async def _reached(self, state: AgentState) -> None:
-        patience = self.hearing.max_listening + self.hearing.microphone.latency
-        await self.states.reached(state, patience)
+    async def _reached(self, ears: Ears, state: AgentState) -> None:
+        """Wait until the agent is in a state; it listens for the next line when it has heard the last."""
+        microphone = self.hearing.microphone
+        while state is AgentState.LISTENING and microphone.user.talks_after(ears.reached):  # noqa: ASYNC110: each frame
+            await asyncio.sleep(microphone.chunk_size / microphone.sample_rate)
+        await self.states.reached(state, self.hearing.max_listening + microphone.latency)
 
     async def _take_turn(self, ears: Ears, taken: list[JudgedFrame]) -> Attention | None:
         """Hear one turn out and answer it; return the attention paid meanwhile, None if nothing was answered."""
@@ -160,6 +167,8 @@ class Conversation:
                 if answer.done() or _is_over(listening):
                     if listening.done() and not _is_over(listening):
                         ears.put_back(listening.result())
+                    elif attention.paused:  # no word can follow
+                        self._resume()
                     await answer
                     attention.answered = asyncio.get_running_loop().time()
                     return attention
@@ -173,8 +182,7 @@ class Conversation:
                     record("agent", "paused")
                     words.begin(attention.frames, self._words_from(attention.frames[0]))
                 elif reaction is Reaction.RESUME:
-                    self.answering.playback.resume()
-                    record("agent", "resumed")
+                    self._resume()
                     await words.aclose()
                 elif reaction is Reaction.INTERRUPT:
                     await self._stop(attention.frames[0].began)
@@ -184,6 +192,10 @@ class Conversation:
                 closing.push_async_callback(words.aclose)
                 if listening is not None:
                     closing.push_async_callback(ended, listening)
+
+    def _resume(self) -> None:
+        self.answering.playback.resume()
+        record("agent", "resumed")
 
     def _words_from(self, frame: JudgedFrame) -> str:
         return self.hearing.microphone.user.words_from(frame.began)
@@ -199,9 +211,8 @@ class Conversation:
 
     async def _carried_over(self, attention: Attention, ears: Ears) -> list[JudgedFrame]:
         """Return what was taken over the agent and belongs to the next turn; see the module's rule."""
-        while attention.frames and attention.answered < inf and not attention.paused:
-            last = attention.frames[-1]
-            if last.speech and last.ended > attention.answered:
+        while attention.answered < inf and not attention.paused:
+            if ears.reached > attention.answered and (not attention.frames or attention.frames[-1].speech):
                 break
             try:
                 frame = await ears.next()
