@@ -13,6 +13,7 @@ item's ``took`` is the time its stage worked on it: waiting for input does not c
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -94,13 +95,20 @@ class EventLog:
 
     def __init__(self, origin: float = 0.0, events: Iterable[Event] = (), offset: float = 0.0) -> None:
         self.origin, self.offset = origin, offset
-        self._events = list(events)
+        self._events: list[Event] = []
+        self._kinds: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
+        for event in events:
+            self._add(event)
+
+    def _add(self, event: Event) -> None:
+        self._events.append(event)
+        self._kinds[event.stage, event.name].append(event)
 
     def record(self, stage: str, name: str, *, at: float | None = None, **detail: object) -> None:
         """Add an event; see the function `record`."""
         now = asyncio.get_running_loop().time() if at is None else at
         time = round(now + self.offset - self.origin, 9) + 0.0  # no -0.0, which JSON would keep
-        self._events.append(Event(time, stage, name, detail))
+        self._add(Event(time, stage, name, detail))
 
     @contextmanager
     def recording(self) -> Iterator["EventLog"]:
@@ -119,15 +127,15 @@ class EventLog:
 
     def all(self, stage: str, name: str) -> list[Event]:
         """Return all events of one kind, in order of time."""
-        return sorted((e for e in self._events if e.name == name and e.stage == stage), key=_time)
+        return sorted(self._kinds.get((stage, name), ()), key=_time)
 
     def first(self, stage: str, name: str) -> float:
         """Return the time of the first event of one kind, ``nan`` if it never happened."""
-        return min((e.time for e in self._events if e.name == name and e.stage == stage), default=nan)
+        return min((e.time for e in self._kinds.get((stage, name), ())), default=nan)
 
     def last(self, stage: str, name: str) -> float:
         """Return the time of the last event of one kind, ``nan`` if it never happened."""
-        return max((e.time for e in self._events if e.name == name and e.stage == stage), default=nan)
+        return max((e.time for e in self._kinds.get((stage, name), ())), default=nan)
 
     def to_json(self) -> str:
         """Return the log as JSON, one event on each line; the same log gives the same bytes."""

@@ -134,8 +134,9 @@ class Conversation:
     async def _reached(self, ears: Ears, state: AgentState) -> None:
         """Wait until the agent is in a state; it listens for the next line when it has heard the last."""
         microphone = self.hearing.microphone
-        while state is AgentState.LISTENING and microphone.user.talks_after(ears.reached):  # noqa: ASYNC110: each frame
-            await asyncio.sleep(microphone.chunk_size / microphone.sample_rate)
+        frame = microphone.chunk_size / microphone.sample_rate
+        while state is AgentState.LISTENING and microphone.user.talks_after(ears.reached):  # noqa: ASYNC110
+            await asyncio.sleep(frame)
         await self.states.reached(state, self.hearing.max_listening + microphone.latency)
 
     async def _take_turn(self, ears: Ears, taken: list[JudgedFrame]) -> Attention | None:
