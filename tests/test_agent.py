@@ -279,7 +279,7 @@ def test_bad_options_are_named(options, words):
         ),
         ({"latencies": {"llm_first_token": 1}}, "latencies is .* must be an instance of StageLatencies"),
         ({"aggregation": []}, "aggregation is"),
-        ({"audio": object()}, r"audio is .* has no stream_audio"),
+        ({"audio": object()}, r"audio is .* has no chunk_size"),
         ({"vad": Deaf()}, r"vad is .* has no hears_speech; it needs hears_speech, reset"),
         ({"endpointing": Deaf()}, r"endpointing is .* has no decides"),
         ({"asr": EnergyVAD()}, r"asr is .* has no transcribe_stream"),

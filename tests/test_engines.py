@@ -2,19 +2,24 @@
 
 import asyncio
 import math
+import os
 import re
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from contextlib import aclosing
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from voice_agent_lab.engines import MissingExtra, optional
-from voice_agent_lab.stages.speech import speech_bounds
+from voice_agent_lab.stages.speech import speech_bounds, speech_like
+
+RECORDINGS = Path(__file__).with_name("recordings")
 
 SENTENCES = [
     "hello how are you today",
@@ -471,7 +476,7 @@ def test_every_word_of_the_shipped_grammar_is_in_the_dictionary(sphinx, recognis
     assert len(words) > 150
     assert {"what's", "timer", "london", "umbrella"} <= words
     assert not {"grammar", "public", "assistant", "utterance", "V1.0"} & words
-    assert [word for word in sorted(words) if recogniser._decoder.lookup_word(word) is None] == []
+    sphinx.PocketSphinxASR()  # which refuses a word that the dictionary lacks
 
 
 def test_the_open_model_knows_words_outside_the_grammar(espeak, sphinx):
@@ -481,6 +486,39 @@ def test_the_open_model_knows_words_outside_the_grammar(espeak, sphinx):
     ]
     assert is_final
     assert "united states" in final
+
+
+@pytest.mark.parametrize(
+    "beginning", ["set a", "hello who are", "turn on the lights in the", "remind me to", "how far is it to"]
+)
+def test_the_beginning_of_a_sentence_is_a_partial_and_no_final_transcript(espeak, recogniser, beginning):
+    *partials, final = transcribe(recogniser, espeak.ESpeakUser().samples_for(beginning))
+    assert partials
+    assert final == ("", True)
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.6, 1.0, 1.4, 1.8, 2.0, 2.2])
+def test_a_sentence_that_is_broken_off_is_a_whole_sentence_of_the_grammar_or_nothing(
+    espeak, recogniser, seconds
+):
+    speech = espeak.ESpeakUser().samples_for("set an alarm for seven thirty in the morning")
+    final, _ = transcribe(recogniser, speech[: round(seconds * 16000)])[-1]
+    assert re.fullmatch(r"(set an alarm for (seven|ten|eleven)( thirty)?( in the morning)?)?", final)
+
+
+def test_the_open_model_knows_no_sentences_and_keeps_what_it_hears(espeak, sphinx):
+    asr = sphinx.PocketSphinxASR(open_model=True)
+    assert transcribe(asr, espeak.ESpeakUser().samples_for("turn on the lights in the"))[-1][0]
+
+
+def test_speech_over_a_telephone_is_narrowband_and_other_speech_is_not(espeak, sphinx):
+    import soxr
+
+    for sentence in SENTENCES:
+        speech = espeak.ESpeakUser().samples_for(sentence)
+        assert not sphinx.is_narrowband(speech)
+        assert sphinx.is_narrowband(soxr.resample(soxr.resample(speech, 16000, 8000), 8000, 16000))
+    assert not sphinx.is_narrowband(np.zeros(16000, dtype=np.float32))
 
 
 def test_the_recogniser_is_quiet(espeak, recogniser, capfd):
@@ -564,16 +602,146 @@ def test_a_recorded_user_is_heard_from_the_microphone(files, tmp_path):
 
     from voice_agent_lab import simulate
 
-    sound = voice_like(0.5, 16000)
+    sound = soundfile.read(RECORDINGS / "card-1.flac", dtype="float32")[0][:16000]
     soundfile.write(tmp_path / "user.wav", sound, 16000, subtype="FLOAT")
 
     async def first_frames(count):
         async with aclosing(files.RecordedUser().stream_audio(str(tmp_path / "user.wav"))) as frames:
             return np.concatenate([await anext(frames) for _ in range(count)])
 
-    heard = simulate(first_frames(20))
-    np.testing.assert_array_equal(heard[:8000], sound)
-    assert not heard[8000:].any()
+    heard = simulate(first_frames(40))
+    np.testing.assert_array_equal(heard[:16000], sound)
+    assert not heard[16000:].any()
+
+
+def written(path, samples, rate=16000, **how):
+    import soundfile
+
+    soundfile.write(path, samples, rate, **how)
+    return path
+
+
+@pytest.mark.parametrize(
+    "how", [{"subtype": "GSM610"}, {"subtype": "ULAW"}, {"subtype": "IMA_ADPCM"}, {"format": "AU"}]
+)
+def test_files_that_cannot_be_seeked_in_are_read_in_blocks(files, tmp_path, how):
+    samples = files.read_audio(written(tmp_path / "user.wav", voice_like(2, 8000), 8000, **how))
+    assert len(samples) == pytest.approx(32000, abs=1000)  # whole blocks of the codec
+    assert np.sqrt((samples**2).mean()) == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
+
+
+def test_a_bare_gsm_file_as_telephone_exchanges_keep_it_is_read(files, tmp_path):
+    path = written(tmp_path / "user.gsm", voice_like(1, 8000), 8000, format="RAW", subtype="GSM610")
+    assert len(files.read_audio(path)) == 16000
+
+
+@pytest.mark.parametrize("name", ["user.raw", "user.pcm", "user.txt", "user"])
+def test_samples_without_a_header_are_named(files, tmp_path, name):
+    (tmp_path / name).write_bytes((voice_like(1, 8000) * 32767).astype("<i2").tobytes())
+    with pytest.raises(files.AudioFileError, match=rf"{name} cannot be read as sound; save it as WAV"):
+        files.read_audio(tmp_path / name)
+
+
+@pytest.mark.parametrize("right", [-1.0, -0.97])
+def test_channels_that_cancel_each_other_are_named(files, tmp_path, right):
+    left = voice_like(1, 16000)
+    path = written(tmp_path / "stereo.wav", np.stack([left, right * left], axis=1))
+    with pytest.raises(files.AudioFileError, match=r"stereo\.wav has channels that cancel each other"):
+        files.read_audio(path)
+
+
+@pytest.mark.parametrize("channels", [2, 8])
+def test_one_channel_of_many_that_is_used_is_not_called_cancelled(files, tmp_path, channels):
+    sound = np.zeros((16000, channels), dtype=np.float32)
+    sound[:, 1] = voice_like(1, 16000)
+    samples = files.read_audio(written(tmp_path / "room.wav", sound))
+    assert np.abs(samples).max() == pytest.approx(0.3 / channels, rel=0.01)
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(60.0001, "60.0001"), (60.04, "60.04"), (61.25, "61.2")])
+def test_how_much_a_file_is_too_long_can_be_seen(files, tmp_path, seconds, shown):
+    path = written(tmp_path / "long.wav", np.zeros(round(seconds * 10000), dtype=np.float32), 10000)
+    with pytest.raises(
+        files.AudioFileError, match=rf"long\.wav lasts {shown} s, longer than the 60 s allowed"
+    ):
+        files.read_audio(path)
+
+
+def test_a_file_of_just_the_length_allowed_is_read(files, tmp_path):
+    assert (
+        len(files.read_audio(written(tmp_path / "user.wav", voice_like(2, 8000), 8000), max_seconds=2))
+        == 32000
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a system with named pipes")
+def test_a_pipe_is_not_called_a_missing_file_and_not_waited_for(files, tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(
+        files.AudioFileError, match=r"pipe\.wav is no file but a pipe or device; give a record"
+    ):
+        files.read_audio(tmp_path / "pipe.wav")
+
+
+def test_a_name_that_no_file_can_have_is_named(files):
+    with pytest.raises(files.AudioFileError, match=r"x\.wav cannot be opened \(File name too long\)"):
+        files.read_audio("x" * 300 + "x.wav")
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "aiff", "mp3", "caf"])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6, 0.9])
+def test_a_file_that_is_cut_off_is_called_that(files, tmp_path, ending, share):
+    whole = written(tmp_path / f"whole.{ending}", speech_like("what time is it", 4.0))
+    assert len(files.read_audio(whole)) == 64000
+    content = whole.read_bytes()
+    (tmp_path / f"cut.{ending}").write_bytes(content[: round(share * len(content))])
+    with pytest.raises(files.AudioFileError, match=rf"cut\.{ending} is cut off"):
+        files.read_audio(tmp_path / f"cut.{ending}")
+
+
+def test_a_header_that_was_never_finished_is_named_and_one_of_a_stream_is_read(files, tmp_path):
+    content = written(tmp_path / "user.wav", voice_like(1, 16000)).read_bytes()
+    size = content.index(b"data") + 4
+    for name, length in (("none.wav", bytes(4)), ("stream.wav", b"\xff" * 4)):
+        (tmp_path / name).write_bytes(content[:size] + length + content[size + 4 :])
+    with pytest.raises(files.AudioFileError, match=r"none\.wav holds no sound: its header counts no samples"):
+        files.read_audio(tmp_path / "none.wav")
+    assert len(files.read_audio(tmp_path / "stream.wav")) == 16000
+
+
+def test_floats_that_are_scaled_as_integers_are_named(files, tmp_path):
+    path = written(tmp_path / "scaled.wav", voice_like(1, 16000) * 32767, subtype="FLOAT")
+    with pytest.raises(
+        files.AudioFileError, match=r"scaled\.wav holds values up to 9830\S* where full scale is 1"
+    ):
+        files.read_audio(path)
+
+
+def test_a_file_that_is_louder_than_full_scale_is_turned_down_and_not_clipped(files, tmp_path):
+    loud = files.read_audio(written(tmp_path / "loud.wav", voice_like(1, 16000) * 10, subtype="FLOAT"))
+    np.testing.assert_allclose(loud, voice_like(1, 16000) / np.abs(voice_like(1, 16000)).max(), atol=1e-6)
+
+
+def test_a_small_file_with_many_channels_at_a_high_rate_takes_little_memory(files, tmp_path):
+    rate, channels = 655350, 8
+    with soundfile_open(tmp_path / "big.flac", rate, channels) as file:
+        time = np.arange(rate) / rate
+        second = np.zeros((rate, channels), dtype=np.float32)
+        second[:, 0] = 0.5 * np.sin(2 * np.pi * 200 * time)
+        for _ in range(4):
+            file.write(second)
+    tracemalloc.start()
+    samples = files.read_audio(tmp_path / "big.flac")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(samples) == 64000
+    assert peak < 30e6  # bytes; all of it at once would be 84 million
+
+
+def soundfile_open(path, rate, channels):
+    import soundfile
+
+    return soundfile.SoundFile(path, "w", rate, channels)
 
 
 # --- All of it ------------------------------------------------------------------------------------

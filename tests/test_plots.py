@@ -21,6 +21,7 @@ from voice_agent_lab.measure.latency import LatencyBudgets
 from voice_agent_lab.measure.log import Event, EventLog
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.plots import drawing
+from voice_agent_lab.plots.fonts import families
 from voice_agent_lab.stages.asr import StreamingASR
 from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.stages.playback import Playback
@@ -509,3 +510,47 @@ def test_sound_that_cannot_be_drawn_is_an_error(samples, rate, complaint):
     for draw in (plots.waveform_and_energy, plots.spectrogram):
         with pytest.raises(ValueError, match=complaint):
             draw(samples, rate)
+
+
+# --- Whatever people say --------------------------------------------------------------------------
+
+
+def titled(text):
+    figure, (axes,) = plots.new_figure(2)
+    axes.set_title(text)
+    drawing.write_beside(axes, 0.5, 0.5, text, "left")
+    return plots.png(figure)
+
+
+@pytest.mark.parametrize("text", ["今天天气怎么样", "오늘 날씨", "मौसम कैसा है", "مرحبا", "😀", "\U000f0000"])
+def test_a_script_that_no_font_has_is_drawn_quietly(text):
+    # The suite makes an error of every warning.
+    assert titled(text) == titled(text)
+
+
+def test_a_file_name_that_is_not_utf_8_is_drawn_with_an_escape():
+    assert titled("caf\udce9.wav") == titled(r"caf\udce9.wav")
+
+
+def test_a_character_that_only_another_font_has_is_taken_from_it():
+    assert families(frozenset("Où?")) == ["DejaVu Sans"]
+    script_g = "\u210a"  # in STIXGeneral, which matplotlib brings too, and not in the font of the figures
+    assert families(frozenset("a" + script_g))[0] == "DejaVu Sans"
+    assert len(families(frozenset("a" + script_g))) == 2
+    assert titled(script_g) != titled("\U000f0001")  # not a box
+
+
+def test_a_character_that_no_font_has_asks_for_none():
+    assert families(frozenset("\U000f0000")) == ["DejaVu Sans"]
+
+
+def test_a_turn_in_another_script_has_its_timeline():
+    turn = Turn(
+        EventLog(
+            events=(
+                Event(0.0, "user", "input", {"text": "今天天气"}),
+                Event(1.0, "asr", "complete", {"text": "今天天气"}),
+            )
+        )
+    )
+    assert plots.png(plots.turn_timeline(turn)).startswith(b"\x89PNG")

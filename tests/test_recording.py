@@ -135,3 +135,43 @@ def test_five_minutes_of_conversation_can_be_listened_to():
     script = "import numpy as np; from voice_agent_lab.measure.recording import Sound; Sound(np.zeros((4_800_000, 2)))"
     environment = {"PYTHONPATH": ":".join(sys.path)}
     assert subprocess.run([sys.executable, "-c", script], check=False, env=environment).returncode == 0
+
+
+# --- A file, whole or not at all ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["c.m4a", "c.mp4", "c", "c.txt", ".wav.bak"])
+def test_an_ending_that_says_no_format_is_named_with_those_that_do(name, tmp_path):
+    with pytest.raises(ValueError, match=r"path is .*; its ending must be \.wav, \.flac or \.ogg"):
+        conversation().write(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["C.WAV", "c.flac", "c.Ogg"])
+def test_an_ending_may_be_written_large(name, tmp_path):
+    conversation().write(tmp_path / name)
+    assert soundfile.info(tmp_path / name).format == name[2:].upper()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_recording_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    (tmp_path / "c.wav").write_bytes(b"old")
+
+    def full(file_number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        conversation().write(tmp_path / "c.wav")
+    assert (tmp_path / "c.wav").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["c.wav"]
+
+
+def test_a_file_behind_a_link_is_replaced_and_the_link_stays(tmp_path):
+    (tmp_path / "real.wav").write_bytes(b"old")
+    (tmp_path / "real.wav").chmod(0o600)
+    (tmp_path / "c.wav").symlink_to("real.wav")
+    conversation().write(tmp_path / "c.wav")
+    assert (tmp_path / "c.wav").is_symlink()
+    assert soundfile.info(tmp_path / "real.wav").channels == 2
+    assert (tmp_path / "real.wav").stat().st_mode & 0o777 == 0o600

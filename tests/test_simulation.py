@@ -1198,8 +1198,10 @@ def test_control_c_at_any_moment_lets_every_task_clean_up(control_c):
     async def main():
         queue = asyncio.Queue()
         queue.put_nowait("ball")
+        playing = asyncio.gather(*(player(name, queue) for name in range(10)))
+        await asyncio.sleep(0)  # on a busy machine the signal could come before they have begun
         signal.setitimer(signal.ITIMER_REAL, random.uniform(0.001, 0.004))
-        await asyncio.gather(*(player(name, queue) for name in range(10)))
+        await playing
 
     before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:

@@ -3,7 +3,11 @@
 import asyncio
 import json
 from contextlib import suppress
-from math import isnan
+from math import inf, isnan, nan
+from pathlib import Path
+
+import numpy as np
+import pytest
 
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.log import Event, EventLog, record
@@ -148,3 +152,40 @@ def test_what_falls_just_before_time_zero_by_rounding_is_at_zero():
     log = EventLog(origin=0.3)
     log.record("user", "speech_started", at=0.1 + 0.2 - 1e-10)
     assert '"time": 0.0' in log.to_json()
+
+
+def strictly(text):
+    """Read JSON as a browser does: without NaN and Infinity."""
+
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.mark.parametrize(
+    ("detail", "written", "read_back"),
+    [
+        (nan, None, nan),
+        (inf, None, nan),
+        (np.float32("nan"), None, nan),
+        (np.float32(0.5), 0.5, 0.5),
+        (np.int64(3), 3, 3),
+        ([1.0, nan, {"p": -inf}], [1.0, None, {"p": None}], [1.0, None, {"p": None}]),
+        (np.array([0.25, nan]), [0.25, None], [0.25, None]),
+        ({1: nan}, {"1": None}, {"1": None}),
+        (Path("a.wav"), "a.wav", "a.wav"),
+        ("caf\udce9.wav", "caf\udce9.wav", "caf\udce9.wav"),  # a file name in Latin-1, as Python sees it
+        ("天気 😀 \u2028", "天気 😀 \u2028", "天気 😀 \u2028"),
+    ],
+)
+def test_whatever_was_recorded_a_log_is_strict_json_that_can_be_written_and_read(
+    detail, written, read_back, tmp_path
+):
+    log = EventLog(events=(Event(0.5, "tts", "chunk", {"onset": detail}),))
+    (tmp_path / "events.json").write_text(log.to_json(), encoding="utf-8")
+    text = (tmp_path / "events.json").read_text(encoding="utf-8")
+    assert strictly(text)["events"][0]["onset"] == written
+    (event,) = EventLog.from_json(text)
+    assert repr(event.detail["onset"]) == repr(read_back)
+    assert EventLog.from_json(text).to_json() == text

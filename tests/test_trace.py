@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from math import nan
 
 import pytest
 
@@ -121,3 +122,9 @@ def test_no_turns_are_an_empty_trace():
 def test_a_stage_of_ones_own_is_traced_too():
     own = Turn(EventLog(events=(*SMALL, Event(2.0, "translator", "started"))))
     assert "translator" in {e["args"]["name"] for e in trace(own) if e["ph"] == "M"}
+
+
+def test_a_trace_is_strict_json_whatever_was_recorded():
+    own = Turn(EventLog(events=(*SMALL, Event(2.0, "tts", "chunk", {"took": 0.1, "onset": nan}))))
+    read = json.loads(chrome_trace([own]), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    assert read["traceEvents"][-1]["args"] == {"took": 0.1, "onset": None}

@@ -46,9 +46,10 @@ What happened
     Recording : the conversation as stereo sound
     Sound : a sound to listen to in a notebook
 
-Further rooms, imported by name: ``as_published`` (the article's pipeline with its faults), ``clock``,
-``measure``, ``stages``, ``turns``, ``models``, ``engines`` (real speech recognition, synthesis and voice
-activity), ``traces``, ``plots``, ``lessons``.
+Further rooms, imported by name: ``tiny`` (the whole agent on one page), ``as_published`` (the article's
+pipeline with its faults), ``presets``, ``clock``, ``measure``, ``stages``, ``turns``, ``models``,
+``published``, ``engines`` (real speech recognition, synthesis and voice activity), ``traces``, ``plots``,
+``lessons``, ``streams``, ``checks``.
 """
 
 from voice_agent_lab.clock.simulation import simulate
@@ -71,6 +72,8 @@ from voice_agent_lab.turns.interruption import Interruption
 from voice_agent_lab.turns.script import Say
 from voice_agent_lab.turns.speculation import Eager
 from voice_agent_lab.turns.states import AgentState
+
+__version__ = "0.2.0"
 
 __all__ = [
     "AgentState",

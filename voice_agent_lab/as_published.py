@@ -15,7 +15,7 @@ does not speak slower because a program reads slowly. Voice-to-voice counts from
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from dataclasses import replace
 from enum import Enum
 from itertools import count
@@ -69,7 +69,7 @@ class PublishedAudio(AudioInputStream):
         super().__init__()
         self.faults = faults
 
-    async def stream_audio(self, text: str) -> AsyncIterator[np.ndarray]:
+    async def stream_audio(self, text: str) -> AsyncGenerator[np.ndarray]:
         """Yield the frames of the user saying `text`."""
         opened, frame_seconds = asyncio.get_running_loop().time(), self.chunk_size / self.sample_rate
         spoken = len(text) / CHARS_PER_SECOND
@@ -147,12 +147,12 @@ class PublishedTTS(StreamingTTS):
 
     async def synthesize_stream(self, text_stream: AsyncIterator[str]) -> AsyncIterator[np.ndarray]:
         """Yield each buffered piece as one chunk, then be busy for half of its duration."""
-        wait, buffer = self._first_chunk, ""
+        first, buffer = True, ""
         async for text in text_stream:
             buffer += text
-            if len(buffer) >= 20 or wait:
-                await asyncio.sleep(wait() if wait else 0)
-                wait = None
+            if len(buffer) >= 20 or first:
+                await asyncio.sleep(self._first_chunk() if first else 0)
+                first = False
                 yield self._audio(buffer)
                 await asyncio.sleep(len(buffer) / self.chars_per_second * 0.5)
                 buffer = ""

@@ -11,6 +11,17 @@ from typing import TypeVar
 import numpy as np
 
 Kind = TypeVar("Kind")
+Rate = TypeVar("Rate", int, float)
+_LONGEST = 80  # characters
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message shows it: its representation, without the middle of a long one."""
+    text = repr(value)
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[:half]} ... {text[-half:]} ({len(text):,} characters)"
 
 
 def check_seconds(name: str, value: float, unit: str = "seconds") -> float:
@@ -24,38 +35,40 @@ def check_seconds(name: str, value: float, unit: str = "seconds") -> float:
         If it is negative or not finite.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; it must be a number of {unit}")
+        raise TypeError(f"{name} is {shown(value)}; it must be a number of {unit}")
     if not (isfinite(value) and value >= 0):
-        raise ValueError(f"{name} is {value!r}; it must be a finite number of {unit}, 0 or more")
+        raise ValueError(f"{name} is {shown(value)}; it must be a finite number of {unit}, 0 or more")
     return value
 
 
 def check_order(shorter: str, short: float, longer: str, long: float) -> None:
     """Raise ValueError if a length of time that must be the longer of two is shorter than the other."""
     if check_seconds(longer, long) < check_seconds(shorter, short):
-        raise ValueError(f"{longer} is {long!r}, less than the {shorter} of {short!r}; make it longer")
+        raise ValueError(
+            f"{longer} is {shown(long)}, less than the {shorter} of {shown(short)}; make it longer"
+        )
 
 
-def check_rate(name: str, value: float) -> float:
+def check_rate(name: str, value: Rate) -> Rate:
     """Return `value` if it can be a sample rate in Hz, else raise ValueError."""
     if not (isinstance(value, Real) and isfinite(value) and value > 0):
-        raise ValueError(f"{name} is {value!r}; it must be a positive number of Hz, such as 16000")
+        raise ValueError(f"{name} is {shown(value)}; it must be a positive number of Hz, such as 16000")
     return value
 
 
 def check_share(name: str, value: float) -> float:
     """Return `value` if it is a number between 0 and 1, else raise TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{name} is {value!r}; it must be a number between 0 and 1")
+        raise TypeError(f"{name} is {shown(value)}; it must be a number between 0 and 1")
     if not 0 <= value <= 1:
-        raise ValueError(f"{name} is {value!r}; it must be between 0 and 1")
+        raise ValueError(f"{name} is {shown(value)}; it must be between 0 and 1")
     return value
 
 
 def check_kind(name: str, value: Kind, kind: type[Kind]) -> Kind:
     """Return `value` if it is an instance of `kind`, else raise TypeError."""
     if not isinstance(value, kind):
-        raise TypeError(f"{name} is {shortened(value)}; it must be an instance of {kind.__name__}")
+        raise TypeError(f"{name} is {shown(value)}; it must be an instance of {kind.__name__}")
     return value
 
 
@@ -67,7 +80,7 @@ def check_component(name: str, value: object, *needed: str) -> None:
             f"{name} is the class {value.__name__}; give an instance of it, such as {value.__name__}()"
         )
     if missing:
-        raise TypeError(f"{name} is {value!r}, which has no {missing[0]}; it needs {', '.join(needed)}")
+        raise TypeError(f"{name} is {shown(value)}, which has no {missing[0]}; it needs {', '.join(needed)}")
 
 
 def check_sound(name: str, samples: object) -> np.ndarray:
@@ -79,7 +92,7 @@ def check_sound(name: str, samples: object) -> np.ndarray:
         If not; the sentence says what would do.
     """
     if not isinstance(samples, np.ndarray):
-        raise TypeError(f"{name} is {shortened(samples)}; it must be an ndarray of float32, shape (samples,)")
+        raise TypeError(f"{name} is {shown(samples)}; it must be an ndarray of float32, shape (samples,)")
     if samples.dtype.kind != "f":
         raise TypeError(
             f"{name} has dtype {samples.dtype}; it must be float32 in [-1, 1]: divide 16-bit samples by 32768"
@@ -89,9 +102,3 @@ def check_sound(name: str, samples: object) -> np.ndarray:
     if not np.isfinite(samples).all():
         raise ValueError(f"{name} holds values that are no finite numbers; each must be in [-1, 1]")
     return samples
-
-
-def shortened(value: object, longest: int = 80) -> str:
-    """Return how a value shows itself, cut to a length that fits into a sentence."""
-    text = repr(value)
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"

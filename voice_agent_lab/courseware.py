@@ -19,6 +19,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from voice_agent_lab.measure.writing import whole_folder, write_whole
+
 _SOUND = re.compile(r"data:audio/ogg;base64,[A-Za-z0-9+/=]*")
 _PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]*")
 
@@ -112,7 +114,7 @@ def refresh(paths: Iterable[Path], *, check: bool = False) -> list[Path]:
         if not same:
             changed.append(path)
             if not check:
-                path.write_text(text, encoding="utf-8", newline="\n")
+                write_whole(path, text)
     return changed
 
 
@@ -151,17 +153,19 @@ def make_learners_edition(source: Path, target: Path) -> list[Path]:
     """
     if target.exists() and any(target.iterdir()):
         raise FileExistsError(f"{target} is not empty; move what is in it away, or choose another folder")
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
-    written = sorted(target.glob("*.ipynb"))
-    for path in written:
-        notebook = nbformat.read(path, as_version=4)
-        path.write_text(to_text(without_solutions(notebook)), encoding="utf-8", newline="\n")
-    return written
+    # Whoever stops this half-way must not find solutions in it.
+    with whole_folder(target) as draft:
+        shutil.copytree(source, draft, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
+        for path in draft.glob("*.ipynb"):
+            notebook = nbformat.read(path, as_version=4)
+            path.write_text(to_text(without_solutions(notebook)), encoding="utf-8", newline="\n")
+    return sorted(target.glob("*.ipynb"))
 
 
 def to_text(notebook: NotebookNode) -> str:
     """Return the notebook file's text: JSON with one-space indents, as Jupyter writes it."""
-    return nbformat.writes(notebook).rstrip("\n") + "\n"
+    text: str = nbformat.writes(notebook)
+    return text.rstrip("\n") + "\n"
 
 
 def without_media(text: str) -> str:

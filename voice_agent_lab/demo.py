@@ -7,20 +7,24 @@ timed in a few seconds.
 """
 
 import asyncio
-import os
 import re
-import shutil
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
+from math import isnan
 from pathlib import Path
+from typing import NamedTuple, NoReturn
 
 from tqdm import tqdm
 
-from voice_agent_lab.as_published import DEMO_BUDGETS, PROMPTS
+from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.latency import format_seconds
 from voice_agent_lab.measure.turn import Turn, turns_table
+from voice_agent_lab.measure.writing import made_folder
+from voice_agent_lab.published.article import PROMPTS
 from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.traces.perfetto import chrome_trace
@@ -30,6 +34,10 @@ BETWEEN_TURNS = 1.0
 """Seconds between the end of an answer and the next question, as in the article's demonstration."""
 
 FRAME_MS = 32  # 512 samples at 16 kHz, the window of the Silero detector
+
+_TELEPHONE = """\
+            (the recording holds nothing above 4 kHz, as over a telephone, and the recogniser was trained on
+            wideband sound; record it at 16 kHz or more)"""
 
 
 class CommandError(Exception):
@@ -63,27 +71,27 @@ def run(
     ------
     CommandError
         If an extra is missing, a recording cannot be used or the folder cannot be written. Nothing
-        is written then.
+        is written then. Or if the output cannot be written.
     """
     if recordings and simulated:
         raise CommandError("--wav needs a real recogniser; leave out --simulate")
     if not all(recordings):
         raise CommandError("--wav has an empty file name; give a recording as WAV, FLAC or OGG")
-    folder = folder or next(path for n in count(1) if not (path := Path(f"demo-{n}")).exists())
-    _check_writable(folder)
-    if _earlier(folder):
-        _say(f"The files of an earlier run in {folder} will be replaced.")
-    try:
-        agent = _simulated_agent(overlap) if simulated else _real_agent(overlap, bool(recordings))
-        conversation = _converse(agent, recordings or PROMPTS, show_progress=real_time)
-        asyncio.run(conversation) if real_time else simulate(conversation)
-    except ImportError as error:
-        raise CommandError(f"{error}. Or try --simulate, which needs no extra") from error
-    except StageError as error:
-        raise CommandError(str(error.__cause__ if error.stage == "microphone" else error)) from error
-    _write(agent, folder)
+    with _reserved(folder) as folder:
+        if _earlier(folder):
+            say(f"The files of an earlier run in {folder} will be replaced.")
+        try:
+            agent = _simulated_agent(overlap) if simulated else _real_agent(overlap, bool(recordings))
+            notes = [_look_at(agent, recording) for recording in recordings]
+            conversation = _converse(agent, recordings or PROMPTS, show_progress=real_time)
+            asyncio.run(conversation) if real_time else simulate(conversation)
+        except ImportError as error:
+            raise CommandError(f"{error}. Or try --simulate, which needs no extra") from error
+        except StageError as error:
+            raise CommandError(str(error.__cause__ if error.stage == "microphone" else error)) from error
+        _write(agent, folder)
     for number, turn in enumerate(agent.turns, start=1):
-        _print_turn(number, turn)
+        _print_turn(number, turn, notes[number - 1] if recordings else None)
     _print_all(agent.turns, simulated, real_time, folder)
     return agent.turns
 
@@ -113,6 +121,26 @@ def _real_agent(overlap: str, recorded: bool) -> StreamingVoiceAgent:
     )
 
 
+class _Notes(NamedTuple):
+    """What there is to say of a recording: between which seconds of it speech ends, and a hint."""
+
+    ends_between: tuple[float, float]
+    ends: float
+    hint: str
+
+
+def _look_at(agent: StreamingVoiceAgent, recording: str) -> _Notes:
+    """Find out what is wrong with a recording now, and not after the turns with the others."""
+    from voice_agent_lab.engines.files import AudioFileError
+    from voice_agent_lab.engines.sphinx import is_narrowband
+
+    try:
+        speech, samples = agent.audio.speech_for(recording), agent.audio.samples_for(recording)
+    except AudioFileError as error:
+        raise CommandError(str(error)) from error
+    return _Notes(speech.ends_between, speech.ends, _TELEPHONE if is_narrowband(samples) else "")
+
+
 async def _converse(agent: StreamingVoiceAgent, inputs: Sequence[str], show_progress: bool) -> None:
     with tqdm(
         total=len(inputs), unit="turn", disable=not show_progress, bar_format="{desc} {bar} {n}/{total} turns"
@@ -127,7 +155,7 @@ async def _converse(agent: StreamingVoiceAgent, inputs: Sequence[str], show_prog
             ticker.cancel()
 
 
-async def _tick(bar: tqdm, agent: StreamingVoiceAgent) -> None:
+async def _tick(bar: "tqdm[NoReturn]", agent: StreamingVoiceAgent) -> None:
     """Show what the agent is doing and for how long, ten times a second."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -139,13 +167,41 @@ async def _tick(bar: tqdm, agent: StreamingVoiceAgent) -> None:
 # --- What is written ------------------------------------------------------------------------------
 
 
-def _check_writable(folder: Path) -> None:
-    """Find out before a long conversation, not after it, that its files cannot be written."""
-    if folder.exists() and not folder.is_dir():
-        raise CommandError(f"{folder} is a file, not a folder; choose another --out")
-    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
-        raise CommandError(f"cannot write to {nearest}; choose another --out")
+@contextmanager
+def _reserved(folder: Path | None) -> Iterator[Path]:
+    """Make the folder, or the next free ``demo-N``, before a long conversation; unmake it if that fails."""
+    with ExitStack() as stack:
+        try:
+            if folder and folder.exists() and not folder.is_dir():
+                raise CommandError(f"{folder} is a file, not a folder; choose another --out")
+            folder = stack.enter_context(made_folder(folder) if folder else _next_free())
+            with tempfile.TemporaryFile(dir=folder):  # it may be there, and not for us
+                pass
+        except OSError as error:
+            raise _cannot_write(folder or Path.cwd(), error) from error
+        yield folder
+
+
+@contextmanager
+def _next_free() -> Iterator[Path]:
+    """Make a folder ``demo-N`` that no other run has found free at the same moment; unmake it likewise."""
+    for number in count(1):
+        folder = Path(f"demo-{number}")
+        try:
+            folder.mkdir()
+            break
+        except FileExistsError:  # of an earlier run, or of one that runs now
+            continue
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+        raise
+
+
+def _cannot_write(folder: Path, error: OSError) -> CommandError:
+    return CommandError(f"cannot write to {folder} ({error.strerror}); choose another --out")
 
 
 def _earlier(folder: Path) -> list[Path]:
@@ -155,17 +211,16 @@ def _earlier(folder: Path) -> list[Path]:
 
 
 def _write(agent: StreamingVoiceAgent, folder: Path) -> None:
-    """Write everything to a draft first, so that nothing half-written is left if that fails."""
+    """Write everything to a draft in the folder first, so that nothing half-written is left if that fails."""
     try:
-        with tempfile.TemporaryDirectory() as draft:
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as draft:
             _draft(agent, Path(draft))
-            folder.mkdir(parents=True, exist_ok=True)
             earlier = _earlier(folder)
-            written = [Path(shutil.copy(path, folder)) for path in Path(draft).iterdir()]
+            written = [path.replace(folder / path.name) for path in sorted(Path(draft).iterdir())]
             for path in set(earlier) - set(written):  # it had more turns
                 path.unlink()
     except OSError as error:
-        raise CommandError(f"cannot write to {folder} ({error.strerror}); choose another --out") from error
+        raise _cannot_write(folder, error) from error
 
 
 def _draft(agent: StreamingVoiceAgent, folder: Path) -> None:
@@ -181,45 +236,73 @@ def _draft(agent: StreamingVoiceAgent, folder: Path) -> None:
 # --- What is printed ------------------------------------------------------------------------------
 
 
-def _print_turn(number: int, turn: Turn) -> None:
-    _say(f"\n=== Turn {number}: {turn.user_input} ===")
+def _print_turn(number: int, turn: Turn, notes: _Notes | None) -> None:
+    say(f"\n=== Turn {number}: {turn.user_input} ===")
     metrics = turn.metrics
+    how_sure = ""
+    if notes:
+        earliest, latest = (metrics.speech_ended - notes.ends + time for time in notes.ends_between)
+        how_sure = f", between {earliest:.2f} and {latest:.2f} s"
     lines = [(time, f"partial   {text}") for time, text in turn.partials]
-    lines.append((metrics.speech_ended, "(the user has stopped speaking)"))
+    if not isnan(metrics.speech_ended):
+        lines.append((metrics.speech_ended, f"(the user has stopped speaking{how_sure})"))
     for time, line in sorted(lines):
-        _say(f"  {time:6.3f} s  {line}")
+        say(f"{_at(time)}  {line}")
+    if isnan(metrics.speech_ended):
+        say("            the end of the user's speech was not measured, and no wait that begins there")
     if not turn.transcript:
-        _say("            nothing was understood, so nothing is answered")
+        say("            nothing was understood, so nothing is answered")
+        if notes and notes.hint:
+            say(notes.hint)
         return
-    _say(f"  {metrics.asr_complete:6.3f} s  final     {turn.transcript}")
-    _say(f"  {metrics.playback_started:6.3f} s  answer    {turn.reply}\n")
-    _say(f"{DEMO_BUDGETS.judge(turn.latencies)}\n")
-    _say(str(turn))
+    say(f"{_at(metrics.asr_complete)}  final     {turn.transcript}")
+    say(f"{_at(metrics.playback_started)}  answer    {turn.reply}\n")
+    say(f"{DEMO_BUDGETS.judge(turn.latencies)}\n")
+    say(str(turn))
     for gap in turn.underruns:
-        _say(f"underrun at {gap.start:.3f} s for {format_seconds(gap.end - gap.start)}")
+        say(f"underrun at {gap.start:.3f} s for {format_seconds(gap.end - gap.start)}")
+
+
+def _at(time: float) -> str:
+    return f"{format_seconds(time):>10}"
 
 
 def _print_all(turns: list[Turn], simulated: bool, real_time: bool, folder: Path) -> None:
     columns = ["transcript", "time to first token", "time to first audio", "voice-to-voice"]
     table = turns_table(turns)[columns].rename(columns={"time to first audio": "time to first audio*"})
-    _say(f"\n=== All turns, in seconds ===\n{table.round(3).to_string(na_rep='not measured')}")
-    _say(
+    say(f"\n=== All turns, in seconds ===\n{table.round(3).to_string(na_rep='not measured')}")
+    say(
         "* the article's: from the final transcript. The user waits from the end of speech: voice-to-voice.\n"
     )
-    _say(
+    say(
         "Every part is simulated."
         if simulated
         else "Speech, voice activity and recognition are real; the language model is simulated."
     )
-    _say(
+    say(
         "Measured on the wall clock."
         if real_time
         else "Timed in virtual time"
         + ("." if simulated else ", to which the real parts' computing time is charged.")
     )
-    _say(f"Written to {folder}: timeline-N.png, events-N.json, conversation.wav (user left, agent right),")
-    _say("trace.json (for ui.perfetto.dev).")
+    say(f"Written to {folder}: timeline-N.png, events-N.json, conversation.wav (user left, agent right),")
+    say("trace.json (for ui.perfetto.dev).")
 
 
-def _say(text: str) -> None:
-    print(text)  # noqa: T201
+def say(text: str) -> None:
+    """Print a line, with an escape for what the terminal's encoding cannot show.
+
+    Raises
+    ------
+    CommandError
+        If the output cannot be written.
+    """
+    try:
+        print(text, flush=True)  # noqa: T201
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)  # noqa: T201
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise CommandError(f"cannot write the output ({error.strerror})") from error

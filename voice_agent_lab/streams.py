@@ -6,10 +6,10 @@ task that keeps asking, and a queue that keeps what it got.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from math import inf
-from typing import Generic, TypeVar
+from sys import maxsize
+from typing import Any, Generic, TypeVar
 
 from voice_agent_lab.measure.log import record_failure
 
@@ -21,9 +21,15 @@ class StageError(RuntimeError):
 
     Examples
     --------
-    >>> error = StageError("asr", ValueError("no model"))
-    >>> print(error.stage, "|", error)
-    asr | stage 'asr' failed: ValueError: no model
+    >>> class Unreachable(StreamingLLM):
+    ...     def generate_response(self, prompt):
+    ...         raise ConnectionError("the service does not answer")
+    >>> agent = StreamingVoiceAgent(llm=Unreachable())
+    >>> try:
+    ...     simulate(agent.process_turn("Hello!"))
+    ... except StageError as error:
+    ...     print(error.stage, "|", error)
+    llm | stage 'llm' failed: ConnectionError: the service does not answer
     """
 
     def __init__(self, stage: str, cause: BaseException) -> None:
@@ -60,7 +66,7 @@ class RunAhead(Generic[Item]):
     def __init__(self, stream: AsyncIterator[Item], limit: int = 0, name: str | None = None) -> None:
         self._items: asyncio.Queue[tuple[Item] | None] = asyncio.Queue()  # None is the end
         self._put_back: list[Item] = []
-        self._room = asyncio.Semaphore(limit or inf)  # for items; there is always room for the end
+        self._room = asyncio.Semaphore(limit or maxsize)  # for items; there is always room for the end
         self._failure: BaseException | None = None
         name = name or f"run_ahead({getattr(stream, '__qualname__', stream)})"
         self._task = asyncio.create_task(self._pump(stream), name=name)
@@ -122,7 +128,7 @@ class RunAhead(Generic[Item]):
         await ended(self._task)
 
 
-async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncIterator[Item]:
+async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncGenerator[Item]:
     """Yield the items of `stream`, which runs ahead of its reader from the first read on.
 
     The lazy form of `RunAhead`: what is never read never runs.
@@ -145,7 +151,7 @@ async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncIterato
         await ahead.aclose()
 
 
-async def ended(*tasks: asyncio.Task) -> None:
+async def ended(*tasks: asyncio.Task[Any]) -> None:
     """Cancel some tasks and wait until they have ended, what they raise notwithstanding.
 
     A cancellation of the waiting itself reaches the tasks too, so that one that is slow to end is
@@ -200,12 +206,12 @@ def _ordered(error: BaseException) -> bool:
 
 async def guard(
     stage: str, begin: Callable[..., AsyncIterator[Item]], *arguments: object
-) -> AsyncIterator[Item]:
+) -> AsyncGenerator[Item]:
     """Yield the items of the stream ``begin(*arguments)``; a failure of either is the stage's: see `named`.
 
     The stream is closed at the end, if it can be.
     """
-    stream = None
+    stream: Any = None
     try:
         with named(stage):
             stream = begin(*arguments)

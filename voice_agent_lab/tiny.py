@@ -1,6 +1,6 @@
-"""The whole agent on one page: seven streams, one task, one queue.
+"""The whole agent on one page: a chain of streams, one task, one queue.
 
-Each stage is an async generator that reads the one before it, and takes the time that the article says.
+Each stage reads the one before it, and takes the time that the article says.
 A microphone that never waits, endpointing, a recogniser, a language model, aggregation, a voice and
 playback: this is all there is to a streaming voice agent. The rest of the package replaces each stage by
 any other, watches between them, interrupts them, and closes them whatever happens.
@@ -76,9 +76,11 @@ async def ahead(stream: AsyncIterator[str]) -> AsyncIterator[str]:
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 
     async def pump() -> None:
-        async for item in stream:
-            queue.put_nowait(item)
-        queue.put_nowait(None)
+        try:
+            async for item in stream:
+                queue.put_nowait(item)
+        finally:
+            queue.put_nowait(None)
 
     task = asyncio.create_task(pump())
     while (item := await queue.get()) is not None:
@@ -129,8 +131,8 @@ async def turn(text: str, reply: str) -> dict[str, float]:
         When each thing happened first, in seconds since the microphone opened, under the names of
         `LatencyMetrics`.
     """
-    now, stamps = asyncio.get_running_loop().time, {}
-    opened = now()
+    now = asyncio.get_running_loop().time
+    opened, stamps = now(), dict[str, float]()
 
     def stamp(name: str) -> None:
         stamps.setdefault(name, round(now() - opened, 9))

@@ -1,15 +1,17 @@
 """What the virtual loop knows of asyncio's inside: all that is not public, in one place.
 
-`running_loop` and `END_SLEEP` use private names of `asyncio`, and `whereabouts` looks into the frames
-of its coroutines. Without `END_SLEEP` everything still works, only slower.
+`running_loop` and `END_SLEEP` use private names of `asyncio`; `whereabouts` looks into the frames of its
+coroutines and `describe` into its callbacks. Without `END_SLEEP` everything still works, only slower.
 """
 
 import asyncio
+import functools
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import AsyncGeneratorType, FrameType
+from typing import Any
 
 _ASYNCIO = os.path.dirname(asyncio.__file__)
 
@@ -30,21 +32,22 @@ def running_loop(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
     """
     outer = asyncio._get_running_loop()
     task = None if outer is None else asyncio.current_task(outer)
-    if task is not None:
+    if outer is not None and task is not None:
         asyncio.tasks._leave_task(outer, task)
     asyncio._set_running_loop(loop)
     try:
         yield
     finally:
         asyncio._set_running_loop(outer)
-        if task is not None:
+        if outer is not None and task is not None:
             asyncio.tasks._enter_task(outer, task)
 
 
-def whereabouts(task: asyncio.Task) -> str:
+def whereabouts(task: asyncio.Task[Any]) -> str:
     """Say where a task waits: the innermost line outside asyncio, and what of asyncio it called."""
     place: FrameType | None = None
-    called, awaited = "", task.get_coro()
+    called = ""
+    awaited: object = task.get_coro()
     while awaited is not None:
         if type(awaited).__name__.startswith("async_generator_a"):  # a step, as `async for` awaits
             awaited = next((x for x in gc.get_referents(awaited) if isinstance(x, AsyncGeneratorType)), None)
@@ -64,3 +67,16 @@ def whereabouts(task: asyncio.Task) -> str:
         return f"waits{called}"
     code = place.f_code
     return f"waits{called} in {code.co_qualname}, {os.path.basename(code.co_filename)}:{place.f_lineno}"
+
+
+def describe(callback: Callable[..., object]) -> str:
+    """Name a callback of the loop: the task that it steps, and where that waits, or the function."""
+    task = getattr(callback, "__self__", None)
+    if isinstance(task, asyncio.Task):
+        coro = getattr(task.get_coro(), "__qualname__", "a coroutine")
+        return f"task {task.get_name()} ({coro}, which {'is done' if task.done() else whereabouts(task)})"
+    while isinstance(callback, functools.partial):
+        callback = callback.func
+    code = getattr(callback, "__code__", None)
+    place = f", {os.path.basename(code.co_filename)}:{code.co_firstlineno}" if code else ""
+    return f"callback {getattr(callback, '__qualname__', repr(callback))}{place}"

@@ -22,9 +22,22 @@ from collections.abc import Coroutine, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from typing import Any, TypeVar
 
-from voice_agent_lab.clock.virtual_loop import DeadlockError, VirtualTimeExceeded, VirtualTimeLoop
+from voice_agent_lab.clock.trouble import (
+    BlockingCallWarning,
+    DeadlockError,
+    LivelockError,
+    VirtualTimeExceeded,
+)
+from voice_agent_lab.clock.virtual_loop import VirtualTimeLoop
 
-__all__ = ["DeadlockError", "VirtualTimeExceeded", "VirtualTimeLoop", "simulate"]
+__all__ = [
+    "BlockingCallWarning",
+    "DeadlockError",
+    "LivelockError",
+    "VirtualTimeExceeded",
+    "VirtualTimeLoop",
+    "simulate",
+]
 
 T = TypeVar("T")
 
@@ -54,7 +67,7 @@ def simulate(
         What the virtual clock reads at first, in seconds.
     max_virtual_time : float, optional
         How many virtual seconds the simulation may last; no limit by default. Ends a
-        heartbeat that never stops, but not a loop that never lets the clock move.
+        heartbeat that never stops.
     worker_cost : float, optional
         Virtual seconds that each function given to `asyncio.to_thread` or
         `loop.run_in_executor` takes. By default the real time it took, which differs from
@@ -64,7 +77,8 @@ def simulate(
         read the virtual clock meanwhile, for libraries that do not ask the loop. All of them
         then give `loop.time()`, not seconds since 1970, and do so in every thread; another
         thread that wants to bind them waits. A function imported by name beforehand keeps
-        real time.
+        real time, and so do `datetime.now()`, `time.localtime`, `time.strftime` and whatever else
+        reads a clock by itself, and `time.process_time`.
 
     Returns
     -------
@@ -74,18 +88,37 @@ def simulate(
     Raises
     ------
     DeadlockError
-        As soon as nothing can ever happen again.
+        As soon as nothing can ever happen again. It names the tasks that wait, and the threads
+        that still run: virtual time waits for none but those of `asyncio.to_thread`.
+    LivelockError
+        When callbacks have followed one another a million times and the clock could not move.
     VirtualTimeExceeded
         When something is due, but only after `max_virtual_time`.
     TypeError
         If `coro` is not a coroutine or a duration is not a number.
     ValueError
         If a duration is negative or not finite.
+
+    Warns
+    -----
+    BlockingCallWarning
+        Once, if a callback keeps the loop for more than 0.1 s of real time without computing, as
+        `time.sleep` does: that takes no virtual time.
+
+    Examples
+    --------
+    >>> async def wait_for_an_hour():
+    ...     await asyncio.sleep(3600)
+    ...     return asyncio.get_running_loop().time()
+    >>> simulate(wait_for_an_hour())
+    3600.0
     """
     if not isinstance(coro, Coroutine):
         raise TypeError(f"coro is {coro!r}, not a coroutine: call an async function, as in simulate(main()).")
     try:
-        loop = VirtualTimeLoop(start=start, max_virtual_time=max_virtual_time, worker_cost=worker_cost)
+        loop = VirtualTimeLoop(  # type: ignore[abstract]  # the methods that refuse are added by a loop
+            start=start, max_virtual_time=max_virtual_time, worker_cost=worker_cost
+        )
     except (TypeError, ValueError):
         coro.close()  # it will not run, and need not warn that nobody awaited it
         raise
@@ -106,7 +139,7 @@ def simulate(
 
 
 @contextmanager
-def _interrupt_cancels(main: asyncio.Task, loop: VirtualTimeLoop) -> Iterator[None]:
+def _interrupt_cancels(main: asyncio.Task[Any], loop: VirtualTimeLoop) -> Iterator[None]:
     """Let Ctrl-C cancel the main task between two callbacks, as `asyncio.run` does.
 
     An interrupt in the middle of a callback could lose a wake-up, and then not all tasks could

@@ -17,25 +17,29 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+import threading
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
 from numbers import Real
-from typing import Any, NoReturn, TypeVar
+from operator import itemgetter
+from time import perf_counter  # bound here, so that `bind_time` cannot replace it
+from typing import Any, NoReturn, TypeVar, cast
 
-from voice_agent_lab.clock.asyncio_internals import END_SLEEP, running_loop, whereabouts
-from voice_agent_lab.clock.event_loop import LoopWithoutClock
+from voice_agent_lab.clock.asyncio_internals import END_SLEEP, running_loop
+from voice_agent_lab.clock.event_loop import Future, LoopWithoutClock, check_callback
+from voice_agent_lab.clock.handles import ASLEEP, Entry, Handle, handle_of, make_handle
+from voice_agent_lab.clock.trouble import ThreadWatch, deadlock, exceeded, livelock
 
 T = TypeVar("T")
 
-
-class DeadlockError(RuntimeError):
-    """Tasks are waiting and nothing is left that could wake them; the message says who waits where."""
-
-
-class VirtualTimeExceeded(RuntimeError):  # noqa: N818 (it says what happened)
-    """The simulation was about to run past its `max_virtual_time`."""
+#: How many times callbacks may follow one another at one instant. It takes a second or two.
+PATIENCE = 1_000_000
+#: How many times timers that are overdue may do so before they are a nanosecond late.
+PROMPTNESS = 1_000
+#: How many times they may do so altogether.
+LATENESS = 100_000
 
 
 class VirtualTimeLoop(LoopWithoutClock):
@@ -59,13 +63,21 @@ class VirtualTimeLoop(LoopWithoutClock):
         if max_virtual_time is not None:
             self._allowance = _nanoseconds("max_virtual_time", max_virtual_time)
         self._limit = self._now + self._allowance
-        self._ready: deque[_Handle] = deque()  # what to run at the present instant, in order
+        self._ready: deque[Handle] = deque()  # what to run at the present instant, in order
+        self._overdue: list[tuple[float, Entry]] = []  # timers that were set for now or earlier
+        self._overdue_rounds: tuple[float, int] = (0, 0)  # how often there were any until which instant
         self._instants: list[int] = []  # the later instants at which something is due: a heap
         # What is due at each, in order: ties need no rule. An endless sleep is due at no instant, but kept.
-        self._due: dict[float, list[_Entry]] = {math.inf: []}
-        self._awaited: asyncio.Future | None = None  # by run_until_complete
-        self._stop_request: _Handle | None = None
-        self.call_soon = self._make_call_soon()
+        self._due: dict[float, list[Entry]] = {math.inf: []}
+        self._awaited: Future | None = None  # by run_until_complete
+        self._stopping = False
+        self._threads = ThreadWatch()
+        self._schedule()
+
+    def close(self) -> None:
+        """Refuse to run again, and to call back."""
+        super().close()
+        self.call_soon = self.call_later = _closed  # type: ignore[method-assign, assignment]  # see below
 
     # --- time -----------------------------------------------------------------------------
 
@@ -73,124 +85,191 @@ class VirtualTimeLoop(LoopWithoutClock):
         """Return the virtual time in seconds."""
         return self._now / 1e9
 
-    # One of the next two runs for every event. Hence a closure, which costs a turn 3 % less than a
-    # method but cannot be overridden; `*call` for (callback, *args), kept as the tuple that it is; and
-    # no handle for a sleep.
+    # One of the next two runs for every event. Hence closures, which cost a turn 3 % less than
+    # methods but cannot be overridden; `*call` for (callback, *args), kept as the tuple that it is;
+    # no handle for a sleep; and debug mode's checks, in functions that take the place of these.
 
-    def _make_call_soon(self) -> Callable[..., _Handle]:
-        append = self._ready.append
+    def _schedule(self) -> None:
+        """Make the functions that schedule."""
+        ready, overdue, instants, all_due = self._ready.append, self._overdue, self._instants, self._due
 
-        def call_soon(*call: Any, context: Context | None = None) -> _Handle:
+        def call_soon(*call: Any, context: Context | None = None) -> Handle:
             """Call ``callback(*args)`` at the present instant, after all that is already ready."""
-            handle = _Handle()
+            handle = Handle()
             handle._call = call
             handle._context = copy_context() if context is None else context
-            append(handle)
+            ready(handle)
             return handle
 
-        return call_soon
+        def call_later(delay: float, *call: Any, context: Context | None = None) -> Handle:
+            """Call ``callback(*args)`` in `delay` seconds, or at the present instant if that is negative."""
+            now = self._now
+            try:  # at least 1 ns, or who sleeps until the clock has passed a deadline would never get there
+                when: Any = now + (round(delay * 1e9) or delay > 0)
+            except OverflowError:
+                when = delay  # infinite
+            if call[0] is END_SLEEP and call[2] is None:
+                entry, handle = call[1], ASLEEP  # the future that is to have no result, as most sleeps do
+            else:
+                entry = handle = make_handle(when, call, context)
+            if when in all_due:
+                all_due[when].append(entry)
+            elif when > now:
+                all_due[when] = [entry]
+                heappush(instants, when)
+            else:
+                overdue.append((when, entry))
+            return handle
 
-    def call_later(
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> _Handle:
-        """Call ``callback(*args)`` in `delay` seconds, or at the present instant if that is negative."""
-        try:  # at least 1 ns, or who sleeps until the clock has passed a deadline would never get there
-            when = self._now + (round(delay * 1e9) or delay > 0)
-        except OverflowError:
-            when = math.inf if delay > 0 else self._now
-        if callback is END_SLEEP and args[1] is None:
-            entry, handle = args[0], _ASLEEP  # the future that is to have no result, as most sleeps do
-        else:
-            entry = handle = _timer(when, (callback, *args), context)
-        if when in self._due:
-            self._due[when].append(entry)
-        elif when > self._now:
-            self._due[when] = [entry]
-            heappush(self._instants, when)
-        else:
-            self._ready.append(_handle_of(entry))
-        return handle
+        self.call_soon = call_soon  # type: ignore[method-assign, assignment]  # a closure, as said above
+        self.call_later = call_later  # type: ignore[method-assign, assignment]
 
-    def call_at(
+    def set_debug(self, enabled: bool) -> None:
+        """Set debug mode, in which what is scheduled is checked."""
+        super().set_debug(enabled)
+        self._schedule()
+        if not enabled:
+            return
+        call_soon, call_later = self.call_soon, self.call_later
+
+        def checked_call_soon(*call: Any, context: Context | None = None) -> asyncio.Handle:
+            self._check_caller(call[0], "call_soon")
+            return call_soon(*call, context=context)
+
+        def checked_call_later(delay: float, *call: Any, context: Context | None = None) -> asyncio.Handle:
+            self._check_caller(call[0], "call_later")
+            return call_later(delay, *call, context=context)
+
+        self.call_soon = checked_call_soon  # type: ignore[method-assign, assignment]
+        self.call_later = checked_call_later  # type: ignore[method-assign, assignment]
+
+    def call_at(  # type: ignore[override]  # a handle of our own
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> _Handle:
+    ) -> Handle:
         """Call ``callback(*args)`` when the clock reads `when` seconds, or now if it has."""
-        return self.call_later(when - self.time(), callback, *args, context=context)
+        return cast(Handle, self.call_later(when - self.time(), callback, *args, context=context))
 
-    def call_soon_threadsafe(self, *call: Any, context: Context | None = None) -> _Handle:
+    def call_soon_threadsafe(  # type: ignore[override]  # a handle of our own
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Handle:
         """Do as `call_soon` does, from any thread.
 
         The loop never waits for real, so it hears another thread only while a function given
         to an executor keeps it busy; otherwise it may be over before the thread has called.
         """
         self._check_open()
-        return self.call_soon(*call, context=context)  # appending to a deque is atomic
-
-    def _end_of_events(self) -> NoReturn:
-        waiting = [f"\n  {task.get_name()} {whereabouts(task)}" for task in self._pending()]
-        raise DeadlockError(
-            f"nothing can happen any more after {self.time()} s of virtual time, and "
-            + (f"these tasks wait:{''.join(waiting)}" if waiting else "no task is left.")
-        )
-
-    def _end_of_allowance(self, when: int) -> None:
-        if all(entry.cancelled() for entry in self._due[when]):
-            return
-        heappush(self._instants, when)  # the clean-up has an allowance of its own
-        raise VirtualTimeExceeded(
-            f"max_virtual_time of {self._allowance / 1e9} s is used up and more is due at {when / 1e9} s: "
-            "allow more, or end the task that keeps the clock going, one of "
-            f"{', '.join(task.get_name() for task in self._pending())}."
-        )
+        if self._debug:
+            check_callback(callback, "call_soon_threadsafe")
+        handle = make_handle(self._now, (callback, *args), context)
+        self._ready.append(handle)  # appending to a deque is atomic
+        return handle
 
     # --- running --------------------------------------------------------------------------
 
     def run_forever(self) -> None:
-        """Run until `stop` is called, or nothing is left to run (`DeadlockError`)."""
+        """Run until `stop` is called, nothing is left to run, or the clock stands still for ever."""
         self._check_free()
-        ready, next_ready = self._ready, self._ready.popleft
-        instants, take_due = self._instants, self._due.pop
         hooks = sys.get_asyncgen_hooks()
-        self._running = True
+        self._thread = threading.get_ident()
         try:
             sys.set_asyncgen_hooks(self._asyncgen_begun, self._asyncgen_dropped)
             with running_loop(self):
-                while True:
-                    while ready:
-                        handle = next_ready()
-                        if (call := handle._call) is not None:
-                            try:
-                                handle._context.run(*call)
-                            except (SystemExit, KeyboardInterrupt, _Stop):
-                                raise
-                            except BaseException as error:
-                                self._report(f"Exception in callback {call[0]!r}", error, handle=handle)
-                    when = heappop(instants) if instants else self._end_of_events()
-                    if when > self._limit:
-                        self._end_of_allowance(when)
-                    due = iter(take_due(when))
-                    for entry in due:
-                        if type(entry) is not _Handle:
-                            if not entry.done():  # if all is cancelled, the clock need not stop here
-                                self._now = when
-                                entry.set_result(None)  # which makes its task ready
-                        elif entry._call is not None:
-                            self._now = when  # all callbacks go before tasks that wake, as in asyncio
-                            ready.extendleft(reversed([entry, *map(_handle_of, due)]))
-                            break
-        except _Stop:
-            pass
+                self._run()
         finally:
-            self._running = False
+            self._thread, self._stopping = None, False
             sys.set_asyncgen_hooks(*hooks)
-            if self._stop_request is not None:
-                self._stop_request.cancel()  # or an interrupted loop would stop when run again
-                self._stop_request = None
 
-    def run_until_complete(self, future: Awaitable[T]) -> T:
-        """Run until `future`, or a task made of it, is done; return its result or raise its exception."""
+    def _run(self) -> None:
+        # Callbacks go in rounds, as in asyncio: what is scheduled in one round is run in the next.
+        # All in one function, because to call another for every instant would cost a turn a tenth.
+        ready, next_ready, overdue = self._ready, self._ready.popleft, self._overdue
+        instants, take_due, limit = self._instants, self._due.pop, self._limit
+        clock, deadline = perf_counter, self._blocking.begin()
+        if overdue:
+            self._catch_up()
+        callbacks, rounds = len(ready), 0  # of this round; at this instant
+        while True:
+            while callbacks:
+                callbacks -= 1
+                handle = next_ready()
+                if (call := handle._call) is not None:
+                    try:
+                        handle._context.run(*call)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:
+                        self._report(f"Exception in callback {call[0]!r}", error, handle=handle)
+                    if clock() > deadline:
+                        deadline = self._blocking.look(call[0])
+            if overdue:
+                self._catch_up()
+            if self._stopping:
+                return
+            if callbacks := len(ready):
+                rounds += 1
+                if rounds > PATIENCE:
+                    raise livelock(self.time(), PATIENCE, ready)
+                continue
+            rounds = 0
+            if not instants:
+                self._check_alive()
+                callbacks = len(ready)
+                continue
+            when = heappop(instants)
+            if when > limit:
+                self._check_allowance(when)
+            due = iter(take_due(when))
+            for entry in due:
+                if type(entry) is not Handle:
+                    if not entry.done():  # type: ignore[union-attr]  # a future; isinstance takes longer
+                        self._now = when  # if all is cancelled, the clock need not stop here
+                        entry.set_result(None)  # type: ignore[union-attr]  # which makes its task ready
+                elif entry._call is not None:
+                    self._now = when
+                    # The tasks that are awake already go on after this round, as in asyncio. Nothing is
+                    # lost that a thread or Ctrl-C adds meanwhile.
+                    woken = [next_ready() for _ in range(len(ready))]
+                    ready.extendleft(reversed([*map(handle_of, [entry, *due])]))
+                    ready.appendleft(make_handle(when, (ready.extend, woken)))
+            callbacks = len(ready)
+
+    def _check_alive(self) -> None:
+        threads = self._threads.at_work()
+        if not self._ready:  # not even from a thread, at the last moment
+            raise deadlock(self.time(), self._pending(), threads)
+
+    def _check_allowance(self, when: int) -> None:
+        if not all(entry.cancelled() for entry in self._due[when]):
+            heappush(self._instants, when)  # the clean-up has an allowance of its own
+            raise exceeded(self._allowance / 1e9, when / 1e9, self._pending())
+
+    def _catch_up(self) -> None:
+        """Make timers ready that were set for now or earlier: by time, then in order.
+
+        In real time, one that sets the next for the same instant again and again, because of a
+        rest that was lost in rounding, is over soon: the clock has moved meanwhile. So it does here.
+        """
+        instant, rounds = self._overdue_rounds
+        rounds = rounds + 1 if instant == self._now else 1
+        self._overdue_rounds = self._now, rounds
+        entries: list[Entry] = [entry for _, entry in sorted(self._overdue, key=itemgetter(0))]
+        if rounds <= PROMPTNESS:
+            self._ready.extend(map(handle_of, entries))
+        elif rounds > LATENESS:
+            self._overdue_rounds = self._now, 0  # the clean-up has patience of its own
+            raise livelock(self.time(), LATENESS, entries)
+        else:
+            soon = self._now + 1
+            if soon not in self._due:
+                heappush(self._instants, soon)
+            self._due[soon] = entries + self._due.get(soon, [])
+            self._overdue_rounds = soon, rounds
+        self._overdue.clear()
+
+    def run_until_complete(self, awaitable: Generator[Any, None, T] | Awaitable[T]) -> T:
+        """Run until a future, or a task made of `awaitable`, is done; return its result or raise its error."""
         self._check_free()
-        future = asyncio.ensure_future(future, loop=self)
+        future: asyncio.Future[T] = asyncio.ensure_future(cast(Awaitable[T], awaitable), loop=self)
         future.add_done_callback(self._stop_when_done)
         self._awaited = future
         try:
@@ -206,15 +285,14 @@ class VirtualTimeLoop(LoopWithoutClock):
             raise RuntimeError("Event loop stopped before Future completed.")
         return future.result()
 
-    def _stop_when_done(self, future: asyncio.Future) -> None:
+    def _stop_when_done(self, future: Future) -> None:
         # After a KeyboardInterrupt this may come late, and must not stop the run that cleans up.
         if future is self._awaited:
             self.stop()
 
     def stop(self) -> None:
-        """Stop after the callbacks that are ready now."""
-        if self._stop_request is None:
-            self._stop_request = self.call_soon(_raise_stop)
+        """Stop after this round of callbacks; what they schedule waits for the next run."""
+        self._stopping = True
 
     def wind_up(self) -> None:
         """Cancel and await every task, then close every async generator, in order of creation."""
@@ -229,52 +307,16 @@ class VirtualTimeLoop(LoopWithoutClock):
         while tasks := self._pending():  # cleaning up may start tasks of its own
             for task in tasks:
                 task.cancel()
-            self.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            with running_loop(self):  # or gather would look for another, and make one where there is none
+                ended = asyncio.gather(*tasks, return_exceptions=True)
+            self.run_until_complete(ended)
             for task in tasks:
                 if not task.cancelled() and (error := task.exception()) is not None:
                     self._report("exception in a task that was cancelled at the end", error, task=task)
 
 
-class _Handle:
-    """A callback that is due, and its arguments; None once it is cancelled."""
-
-    __slots__ = ("_call", "_context", "_when")
-
-    def cancel(self) -> None:
-        """Do not call back after all."""
-        self._call = self._context = None
-
-    def cancelled(self) -> bool:
-        """Return whether the callback was cancelled."""
-        return self._call is None
-
-    def when(self) -> float:
-        """Return when the timer is due, in seconds on the loop's clock."""
-        return self._when / 1e9
-
-
-_Entry = _Handle | asyncio.Future  # a sleep is kept as the future that it waits for
-_ASLEEP = _Handle()  # what every sleep gets as its handle, and cancels at its end, to no effect
-
-
-def _handle_of(entry: _Entry) -> _Handle:
-    return entry if type(entry) is _Handle else _timer(0, (END_SLEEP, entry, None), None)
-
-
-def _timer(when: float, call: tuple, context: Context | None) -> _Handle:
-    handle = _Handle()
-    handle._when = when
-    handle._call = call
-    handle._context = copy_context() if context is None else context
-    return handle
-
-
-class _Stop(BaseException):
-    """Raised by the callback that `stop` schedules, to leave the loop."""
-
-
-def _raise_stop() -> NoReturn:
-    raise _Stop
+def _closed(*call: object, context: Context | None = None) -> NoReturn:
+    raise RuntimeError("Event loop is closed")
 
 
 def _nanoseconds(name: str, seconds: float) -> int:

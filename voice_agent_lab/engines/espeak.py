@@ -21,7 +21,7 @@ shortest it makes. Its pitch flutters a little, as a person's does, so two rende
 import asyncio
 import ctypes
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import lru_cache
 from queue import SimpleQueue
 
@@ -130,7 +130,7 @@ class ESpeakTTS:
             finally:
                 await chunks.aclose()
 
-    async def _chunks(self, text: str) -> AsyncIterator[np.ndarray]:
+    async def _chunks(self, text: str) -> AsyncGenerator[np.ndarray]:
         """Yield the sound of one piece; leave no thread behind, however this ends."""
         made: SimpleQueue[np.ndarray | BaseException | None] = SimpleQueue()
         wanted, abandoned = threading.Event(), threading.Event()
@@ -158,10 +158,11 @@ class ESpeakTTS:
         try:
             while not ended:
                 chunk = await asyncio.to_thread(next_chunk)
-                ended = not isinstance(chunk, np.ndarray)
-                if not ended:
+                if isinstance(chunk, np.ndarray):
                     yield chunk
-                elif chunk is not None:
+                    continue
+                ended = True
+                if chunk is not None:
                     raise chunk
         finally:
             abandoned.set()
@@ -255,6 +256,6 @@ class ESpeakUser(AudioInputStream):
 @lru_cache(maxsize=64)
 def _utterance(text: str, voice: str, words_per_minute: int, pitch: int, sample_rate: int) -> np.ndarray:
     tts = ESpeakTTS(voice, words_per_minute, pitch)
-    samples = np.clip(resample(tts.speak(text), tts.sample_rate, sample_rate), -1, 1)
+    samples: np.ndarray = np.clip(resample(tts.speak(text), tts.sample_rate, sample_rate), -1, 1)
     samples.flags.writeable = False  # shared by all who ask for the same words
     return samples

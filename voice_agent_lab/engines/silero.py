@@ -58,7 +58,7 @@ class SileroVAD:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what was heard: a new turn begins."""
+        """Forget what was taken: a new turn begins."""
         with self._one_at_a_time:
             self._detector.reset()
         self._pending = np.zeros(0, dtype=np.float32)
@@ -82,6 +82,7 @@ class SileroVAD:
         return self.probability >= self.threshold
 
     def _judge(self, windows: np.ndarray) -> float:
-        """Return the probability of speech in the last of the windows, having heard them all."""
+        """Return the probability of speech in the last of the windows, having taken them all."""
         with self._one_at_a_time:
-            return [self._detector.process_samples(w.tolist()) for w in windows.reshape(-1, WINDOW)][-1]
+            judged = [self._detector.process_samples(w.tolist()) for w in windows.reshape(-1, WINDOW)]
+        return float(judged[-1])

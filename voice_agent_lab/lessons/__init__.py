@@ -1,5 +1,5 @@
 """One module for each notebook, under its name: its experiments, and what its explorers draw.
 
-`explorer` is the explorer itself and `exercises` the checks. What several lessons need lives in
-`measure`, `models` and `plots`.
+`explorer` is the explorer itself, `exercises` the checks, and `sounds` finds the recordings. What several
+lessons need lives in `measure`, `models` and `plots`.
 """

@@ -183,7 +183,7 @@ def drawn_lengths(
     return rng.lognormal(np.log(backchannel), 0.45, n), rng.lognormal(np.log(interruption), 0.6, n)
 
 
-def trade_off(
+def minimum_of_speech(
     min_speech: Sequence[float], lengths: tuple[np.ndarray, np.ndarray] | None = None, frame: float = 0.05
 ) -> pd.DataFrame:
     """Return what each minimum of speech does to the same backchannels and interruptions.

@@ -94,18 +94,22 @@ class Explorer:
 
     Attributes
     ----------
+    draw : callable
+        As given.
     controls : dict of str to widget
-        The widgets of this explorer.
+        The widgets that a person moves.
+    widget : VBox
+        The controls, the picture and the sentence, one below the other.
     sentence : str
         The numbers of the picture that is shown.
     """
 
     def __init__(self, draw: Draw, **controls: Control) -> None:
-        self._draw, self._read = draw, {name: control.read for name, control in controls.items()}
+        self.draw, self._read = draw, {name: control.read for name, control in controls.items()}
         self.controls = {name: control.make() for name, control in controls.items()}
         self._picture = widgets.HTML()
         self._text = widgets.HTML()
-        self._widget = widgets.VBox([*self.controls.values(), self._picture, self._text])
+        self.widget = widgets.VBox([*self.controls.values(), self._picture, self._text])
         for widget in self.controls.values():
             widget.observe(lambda _: self._update(), names="value")
         self._update()
@@ -121,7 +125,7 @@ class Explorer:
     def _update(self) -> None:
         values = {name: self._read[name](widget.value) for name, widget in self.controls.items()}
         try:
-            figure, self.sentence = self._draw(**values)
+            figure, self.sentence = self.draw(**values)
         except ValueError as error:
             self.sentence = str(error)
             self._picture.value = ""
@@ -134,7 +138,7 @@ class Explorer:
 
     def _repr_mimebundle_(self, **options: object) -> dict:
         # The widget's own text would hold the whole picture; the sentence is what a reader needs.
-        return {**self._widget._repr_mimebundle_(**options), "text/plain": self.sentence}
+        return {**self.widget._repr_mimebundle_(**options), "text/plain": self.sentence}
 
 
 def explorer(**controls: Control) -> Callable[[Draw], Callable[[], Explorer]]:

@@ -25,7 +25,8 @@ def audible_windows(samples: np.ndarray, sample_rate: int) -> np.ndarray:
         return np.zeros(0, dtype=bool)
     energy = np.add.reduceat(np.square(samples, dtype=np.float64), begins)
     # The last window may be short: its mean is over the samples that it has.
-    return energy > AUDIBLE_RMS**2 * np.minimum(window, len(samples) - begins)
+    audible: np.ndarray = energy > AUDIBLE_RMS**2 * np.minimum(window, len(samples) - begins)
+    return audible
 
 
 def audible_stretches(samples: np.ndarray, sample_rate: int) -> list[tuple[float, float]]:

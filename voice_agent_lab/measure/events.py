@@ -1,7 +1,7 @@
 """The catalogue of events: each event of the log, what it means, and its details with their units.
 
 This is all that a turn is measured from, and what a reader of another tool's trace has to provide.
-A stamp or a part whose event is missing is not measured.
+A stamp whose event is missing is not measured; a part whose event is missing falls to the next one.
 
 Conventions
 -----------
@@ -47,7 +47,10 @@ CATALOGUE = (
         "microphone",
         "frame",
         "A frame of this turn reached the agent.",
-        {"vad_took": "seconds until voice activity detection was done with it"},
+        {
+            "vad_took": "seconds until voice activity detection was done with it, if nobody else was late",
+            "policy_took": "seconds after that until the policy was, if nobody else was late",
+        },
     ),
     EventKind("microphone", "speech_captured", "The frame with the end of speech was captured."),
     EventKind("microphone", "speech_delivered", "That frame reached the agent."),
@@ -62,9 +65,9 @@ CATALOGUE = (
         "Endpointing decided that the user had finished.",
         {
             "reason": "'finished', or 'max_listening' where the agent would not wait any longer",
-            "vad_took": "seconds that voice activity detection was behind the frame's arrival",
-            "waited": "seconds that the judged frame waited for the agent",
-            "took": "seconds that the policy took to decide",
+            "vad_took": "as of the frame with which it decided",
+            "policy_took": "as of that frame",
+            "waited": "seconds after that until it decided, because somebody else was late",
         },
     ),
     EventKind("asr", "started", "Recognition began to listen."),

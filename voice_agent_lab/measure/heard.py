@@ -117,7 +117,8 @@ def _together(parts: list[Passage]) -> list[Passage]:
     """Return all text and its sound as one passage, after the sound that came before any text."""
     first = next((k for k, passage in enumerate(parts) if passage.pieces), len(parts))
     one = Passage(
-        *([item for part in parts[first:] for item in getattr(part, kind)] for kind in ("pieces", "chunks"))
+        [piece for part in parts[first:] for piece in part.pieces],
+        [chunk for part in parts[first:] for chunk in part.chunks],
     )
     return [*parts[:first], one]
 
@@ -146,9 +147,9 @@ def text_heard(log: EventLog) -> str:
 
 def _played(log: EventLog) -> float:
     """Return how much of the sound was played, in seconds."""
-    played = sum(event.detail["seconds"] for event in log.all("playback", "chunk"))
+    played: float = sum(event.detail["seconds"] for event in log.all("playback", "chunk"))
     cut = (e.detail["unheard"] for e in log if e.stage == "playback" and e.name in ("paused", "stopped"))
-    return played - sum(cut)
+    return played - float(sum(cut))
 
 
 def _rate(spoken: list[Passage]) -> float:
@@ -161,7 +162,8 @@ def _rate(spoken: list[Passage]) -> float:
 
 def _stretches(chunk: Event) -> list[tuple[float, float]]:
     """Return the audible stretches of a chunk; all of it, where the log does not tell."""
-    return chunk.detail.get("audible", [(0.0, chunk.detail["seconds"])])
+    stretches: list[tuple[float, float]] = chunk.detail.get("audible", [(0.0, chunk.detail["seconds"])])
+    return stretches
 
 
 def _spoken_until(passage: Passage, seconds: float) -> float:

@@ -5,7 +5,8 @@ apart, so that a promise can be broken, and it keeps "not measured" apart from z
 
 Conventions
 -----------
-* A stamp is a time in seconds since the microphone opened. A stamp that never happened is
+* A stamp is a time in seconds since the turn began: since the microphone opened or, in a conversation,
+  since the turn's first frame. A stamp that never happened is
   ``nan``; so is every interval that needs it.
 * An interval is rounded to the nanosecond, the resolution of the clock, so that 3.18 s - 2.88 s
   keeps a budget of 0.3 s. An interval that ends before it starts is an error, not a number.
@@ -22,7 +23,7 @@ from numbers import Real
 
 import pandas as pd
 
-from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.checks import check_seconds, shown
 
 
 def interval(start: float, end: float, name: str = "interval") -> float:
@@ -55,10 +56,10 @@ class _Shown:
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        return self.table().to_string()
+        return str(self.table().to_string())
 
     def _repr_html_(self) -> str:
-        return self.table().to_html()
+        return str(self.table().to_html())
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,6 +82,16 @@ class LatencyMetrics(_Shown):
         Endpointing decided that the user had finished.
     playback_started, playback_ended : float
         The first audible sample at the user's ear, and the end of the sound.
+
+    Examples
+    --------
+    >>> metrics = simulate(StreamingVoiceAgent().process_turn("What time is it?"))
+    >>> metrics.speech_ended, metrics.playback_started
+    (1.3, 3.04)
+    >>> metrics.voice_to_voice
+    1.74
+    >>> LatencyMetrics(speech_ended=1.3).voice_to_voice  # nothing was heard: not measured, not zero
+    nan
     """
 
     audio_chunk_received: float = nan
@@ -165,6 +176,16 @@ class LatencyBudgets:
     ------
     ValueError
         If a budget is negative or not finite.
+
+    Examples
+    --------
+    >>> report = LatencyBudgets(llm_first_token=0.3).judge({"llm_first_token": [0.45]})
+    >>> report["llm_first_token"].status
+    'missed'
+    >>> report["llm_first_token"].over  # seconds
+    0.15
+    >>> report["tts_first_chunk"].status
+    'not measured'
     """
 
     asr_processing: float = 0.1
@@ -202,13 +223,15 @@ class LatencyBudgets:
         """
         names = [f.name for f in fields(self)]
         if not hasattr(measured, "items"):
-            raise TypeError(f"measured is {measured!r}; it must be a mapping, such as a turn's latencies")
+            raise TypeError(
+                f"measured is {shown(measured)}; it must be a mapping, such as a turn's latencies"
+            )
         for name, items in measured.items():
             if name not in names:
                 raise ValueError(f"measured has {name!r}, which is no budget; there are {', '.join(names)}")
             if isinstance(items, Real):
                 raise TypeError(
-                    f"measured {name} is {items!r}; it must be a list, with one latency for each item"
+                    f"measured {name} is {shown(items)}; it must be a list, with one latency for each item"
                 )
             if any(item < 0 for item in items):
                 raise ValueError(f"measured {name} has the negative latency {min(items)} s; check its stamps")

@@ -6,9 +6,11 @@ and outside a turn nothing is recorded. All that is said about a turn later is r
 
 Conventions
 -----------
-Times are seconds since the turn's microphone opened, on the event loop's clock, rounded to the
+Times are seconds since the turn began (the microphone opened, or in a conversation the turn's first
+frame did), on the event loop's clock, rounded to the
 nanosecond. The log is ordered by time; simultaneous events keep the order of their recording. An
-item's ``took`` is the time its stage worked on it: waiting for input does not count.
+item's ``took`` is the time its stage worked on it: waiting for input does not count. In a file, which is
+JSON as RFC 8259 has it, a number that was not measured is ``null``.
 """
 
 import asyncio
@@ -18,8 +20,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from math import nan
+from math import isfinite, nan
 from operator import attrgetter
+from typing import Any
 
 
 class _Recorder:
@@ -40,7 +43,7 @@ class Event:
     time: float
     stage: str
     name: str
-    detail: dict = field(default_factory=dict)
+    detail: dict[str, Any] = field(default_factory=dict)
 
 
 def record(stage: str, name: str, *, at: float | None = None, **detail: object) -> None:
@@ -74,7 +77,10 @@ def record_failure(stage: str, error: BaseException) -> bool:
 
 def record_in(log: "EventLog") -> None:
     """Make all who record in this conversation go on in another log: a new turn begins."""
-    _recorder.get().log = log
+    recorder = _recorder.get()
+    if recorder is None:
+        raise RuntimeError("nobody records here; see EventLog.recording")
+    recorder.log = log
 
 
 _time = attrgetter("time")
@@ -91,6 +97,16 @@ class EventLog:
         Events to begin with, their times since `origin`.
     offset : float
         What the agent's axis is ahead of the event loop's clock, in seconds.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent()
+    >>> metrics = simulate(agent.process_turn("What time is it?"))
+    >>> log = agent.turns[0].log
+    >>> log.first("asr", "partial"), log.first("llm", "token")
+    (0.5, 2.7)
+    >>> EventLog.from_json(log.to_json()).first("llm", "token")
+    2.7
     """
 
     def __init__(self, origin: float = 0.0, events: Iterable[Event] = (), offset: float = 0.0) -> None:
@@ -139,15 +155,41 @@ class EventLog:
 
     def to_json(self) -> str:
         """Return the log as JSON, one event on each line; the same log gives the same bytes."""
-        lines = (
-            json.dumps({**e.detail, "time": e.time, "stage": e.stage, "name": e.name}, ensure_ascii=False)
-            for e in self
-        )
-        return f'{{"origin": {json.dumps(self.origin)}, "events": [\n' + ",\n".join(lines) + "\n]}\n"
+        lines = (strict_json({**e.detail, "time": e.time, "stage": e.stage, "name": e.name}) for e in self)
+        return f'{{"origin": {strict_json(self.origin)}, "events": [\n' + ",\n".join(lines) + "\n]}\n"
 
     @classmethod
     def from_json(cls, text: str) -> "EventLog":
-        """Read back what `to_json` wrote."""
+        """Read back what `to_json` wrote; a detail that is ``null`` was not measured: ``nan``."""
         log = json.loads(text)
-        events = (Event(row.pop("time"), row.pop("stage"), row.pop("name"), row) for row in log["events"])
+        rows: list[dict[str, Any]] = [
+            {key: nan if value is None else value for key, value in row.items()} for row in log["events"]
+        ]
+        events = (Event(row.pop("time"), row.pop("stage"), row.pop("name"), row) for row in rows)
         return cls(log["origin"], tuple(events))
+
+
+def strict_json(value: object, *, indent: int | None = None) -> str:
+    """Return a value as JSON that every reader accepts (RFC 8259), to be written as UTF-8.
+
+    Parameters
+    ----------
+    value : object
+        A number that is not finite becomes ``null``, an array a list, half of a surrogate pair (as in a
+        file name that is not UTF-8) its escape, and what JSON knows nothing of its text.
+    indent : int, optional
+        As for `json.dumps`.
+    """
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, default=str, indent=indent)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")  # Python's escape here is JSON's
+
+
+def _finite(value: object) -> object:
+    """Return a value with None for every number in it that is not finite."""
+    if isinstance(value, dict):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_finite(inner) for inner in value]
+    if hasattr(value, "tolist"):  # NumPy's arrays and scalars
+        return _finite(value.tolist())
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -8,12 +8,15 @@ rates are in Hz.
 
 import base64
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import soundfile
+
+from voice_agent_lab.measure.writing import write_whole
 
 
 @dataclass(repr=False)
@@ -29,6 +32,14 @@ class Recording:
     offset : float
         What is added to the times of what is kept from now on, in seconds: a second simulation begins
         at 0 again.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent()
+    >>> metrics = simulate(agent.process_turn("What time is it?"))
+    >>> agent.recording
+    <7.8 s of conversation: the user left, the agent right>
+    >>> agent.recording.write("conversation.wav")
     """
 
     sample_rate: int = 16000
@@ -69,8 +80,21 @@ class Recording:
         return np.clip(mixed, -1, 1)
 
     def write(self, path: str | Path) -> None:
-        """Write the recording; the file's ending says how: WAV, FLAC or OGG."""
-        _write(path, self.stereo(), self.sample_rate)
+        """Write the recording; the file's ending says how: WAV, FLAC or OGG.
+
+        Raises
+        ------
+        ValueError
+            If it has another ending.
+        OSError
+            If it cannot be written; a file that was there is still as it was.
+        """
+        kind = Path(path).suffix[1:].upper()
+        if kind not in ("WAV", "FLAC", "OGG"):
+            raise ValueError(f"path is {str(path)!r}; its ending must be .wav, .flac or .ogg")
+        buffer = io.BytesIO()
+        _write(buffer, self.stereo(), self.sample_rate, format=kind)
+        write_whole(path, buffer.getvalue())
 
     def __repr__(self) -> str:
         seconds = len(self.stereo()) / self.sample_rate
@@ -82,15 +106,29 @@ class Recording:
 
 def resample(samples: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
     """Return `samples` at another rate; the package ``soxr`` does it where the rates differ."""
+    return resampler(from_rate, to_rate)(samples, True)
+
+
+def resampler(from_rate: int, to_rate: int) -> Callable[[np.ndarray, bool], np.ndarray]:
+    """Return a function that resamples one block of a sound after the other.
+
+    Its arguments are the next samples and whether they are the last.
+
+    Raises
+    ------
+    ImportError
+        If the rates differ and soxr is not installed.
+    """
     if from_rate == to_rate:
-        return samples
+        return lambda block, _last: block
     try:
         import soxr
     except ImportError as error:
         raise ImportError(
             'resampling needs soxr; pip install "voice-agent-lab[engines]" brings it'
         ) from error
-    return soxr.resample(samples, from_rate, to_rate).astype(np.float32)
+    stream = soxr.ResampleStream(from_rate, to_rate, num_channels=1, dtype="float32")
+    return lambda block, last: stream.resample_chunk(np.ascontiguousarray(block, dtype=np.float32), last=last)
 
 
 class Sound:
@@ -107,6 +145,12 @@ class Sound:
     ----------
     ogg : bytes
         The sound as OGG Vorbis; the same samples give the same bytes.
+
+    Examples
+    --------
+    >>> second = np.arange(16000) / 16000
+    >>> Sound(0.1 * np.sin(2 * np.pi * 440 * second), 16000)
+    <1.0 s of sound>
     """
 
     def __init__(self, samples: np.ndarray, sample_rate: int = 16000) -> None:
@@ -124,7 +168,7 @@ class Sound:
         return f'<audio controls title="{self.seconds:.1f} s of sound" src="{source}"></audio>'
 
 
-def _write(file: str | Path | BinaryIO, samples: np.ndarray, sample_rate: int, **how: str) -> None:
+def _write(file: BinaryIO, samples: np.ndarray, sample_rate: int, **how: str) -> None:
     """Write a sound in blocks: libsndfile overflows its stack on a long Vorbis file written at once."""
     channels = 1 if samples.ndim == 1 else samples.shape[1]
     with soundfile.SoundFile(file, "w", sample_rate, channels, **how) as sink:
@@ -140,7 +184,7 @@ def _with_serial_zero(ogg: bytes) -> bytes:
         end = start + 27 + segments + sum(pages[start + 27 : start + 27 + segments])
         pages[start + 14 : start + 18] = bytes(4)  # the serial number
         pages[start + 22 : start + 26] = bytes(4)  # the checksum, which counts as zero in itself
-        pages[start + 22 : start + 26] = _ogg_checksum(pages[start:end]).to_bytes(4, "little")
+        pages[start + 22 : start + 26] = _ogg_checksum(bytes(pages[start:end])).to_bytes(4, "little")
         start = end
     return bytes(pages)
 

@@ -55,7 +55,7 @@ def article_time_to_first_audio(turn: Turn) -> Reported:
 
 def pipecat_user_to_bot(turn: Turn) -> Reported:
     """Return Pipecat's user-to-bot latency: BotStartedSpeaking less (VAD stop less stop_secs)."""
-    return _reported(turn, "Pipecat: user-to-bot latency", (_last_heard(turn), _handed_over(turn)))
+    return _reported(turn, "Pipecat: user-to-bot latency", (_last_delivered(turn), _handed_over(turn)))
 
 
 def livekit_e2e(turn: Turn) -> Reported:
@@ -63,7 +63,7 @@ def livekit_e2e(turn: Turn) -> Reported:
 
     Here it equals Pipecat's: both take the same two moments.
     """
-    return _reported(turn, "LiveKit: e2e_latency", (_last_heard(turn), _handed_over(turn)))
+    return _reported(turn, "LiveKit: e2e_latency", (_last_delivered(turn), _handed_over(turn)))
 
 
 def livekit_sum(turn: Turn) -> Reported:
@@ -74,7 +74,7 @@ def livekit_sum(turn: Turn) -> Reported:
     """
     m = turn.metrics
     stages = (
-        (_last_heard(turn), m.asr_complete),
+        (_last_delivered(turn), m.asr_complete),
         (m.llm_started, m.llm_first_token),
         (m.tts_started, m.tts_first_chunk),
     )
@@ -107,7 +107,7 @@ def reported_table(turn: Turn) -> pd.DataFrame:
     )
 
 
-def _last_heard(turn: Turn) -> float:
+def _last_delivered(turn: Turn) -> float:
     """Return when the last frame with speech reached the agent, in seconds."""
     delivered = (event.time for event in turn.log.all("microphone", "speech_delivered"))
     return min((time for time in delivered if time >= turn.metrics.speech_ended), default=nan)
@@ -131,6 +131,6 @@ def _reported(turn: Turn, name: str, *windows: tuple[float, float]) -> Reported:
         part = next((part for part, a, b in parts if a <= start < b), None)
         missing = (part is not None) - sum(a <= start < b for a, b in windows)
         if missing:
-            key = part if missing > 0 else TWICE
+            key = part if part is not None and missing > 0 else TWICE
             leaves_out[key] = round(leaves_out.get(key, 0.0) + missing * (end - start), 9)
     return Reported(name, seconds, leaves_out)

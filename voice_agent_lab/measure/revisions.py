@@ -79,7 +79,8 @@ def logged(said: str, beliefs: Sequence[tuple[float, str]], speech_ended: float)
 
 def edits(turn: Turn) -> tuple[int, int]:
     """Return how many words appeared or changed in a turn's transcripts, and how many the final one has."""
-    count, before = 0, []
+    count = 0
+    before: list[str] = []
     for text in [*(text for _, text in turn.partials), turn.transcript]:
         words = text.split()
         count += sum(before[k : k + 1] != [word] for k, word in enumerate(words))

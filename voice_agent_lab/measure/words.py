@@ -58,4 +58,4 @@ def same_words(one: str, other: str) -> bool:
 def _plain(text: str) -> list[str]:
     text = unicodedata.normalize("NFKC", text).casefold()
     text = unicodedata.normalize("NFKC", regex.sub("[’‘ʼ＇`´]", "'", text))  # noqa: RUF001
-    return regex.findall(r"[\p{L}\p{M}\p{N}_']+", text)
+    return [match[0] for match in regex.finditer(r"[\p{L}\p{M}\p{N}_']+", text)]

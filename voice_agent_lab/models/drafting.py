@@ -63,4 +63,5 @@ def accepted_runs(a: float, g: int, passes: int, seed: int = 0) -> np.ndarray:
     """
     _check_draft(a, g, 0.0)
     accepted = np.random.default_rng(seed).random((passes, int(g))) < a
-    return 1 + np.cumprod(accepted, axis=1).sum(axis=1)
+    runs: np.ndarray = 1 + np.cumprod(accepted, axis=1).sum(axis=1)
+    return runs

@@ -98,8 +98,8 @@ class PauseModel:
             If no false alarm rate gives so many.
         """
         check_share("cut_offs", cut_offs)
-        most = self.exceeds(check_seconds("delay", delay))
-        fewest = self.exceeds(check_seconds("timeout", timeout))
+        most = float(self.exceeds(check_seconds("delay", delay)))
+        fewest = float(self.exceeds(check_seconds("timeout", timeout)))
         if not fewest <= cut_offs <= most or most == fewest:
             raise ValueError(
                 f"cut_offs is {cut_offs!r}; acting after {delay} or {timeout} s cuts off between {fewest:.3f} "
@@ -152,7 +152,8 @@ class TradeOff:
 
     def wait_percentile(self, percent: float | Sequence[float]) -> float | np.ndarray:
         """Return the added wait in seconds that so many percent of the turns do not exceed."""
-        return np.percentile(self.waits, percent)
+        waits: float | np.ndarray = np.percentile(self.waits, percent)
+        return waits
 
     @property
     def cut_off_per_pause(self) -> float:

@@ -20,6 +20,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.ticker import MaxNLocator
 
 from voice_agent_lab.measure.turn import Span
+from voice_agent_lab.plots.fonts import every_character, families, quiet, writable
 
 STAGE_COLOURS = {
     "user": "#CC79A7",
@@ -107,7 +108,7 @@ def png(figure: Figure) -> bytes:
     The same figure gives the same bytes.
     """
     buffer = io.BytesIO()
-    with style():
+    with style(), every_character(figure):
         _Canvas(figure).print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": 2})
     return buffer.getvalue()
 
@@ -203,17 +204,19 @@ def units_per_pixel(axes: Axes) -> float:
 @cache
 def _advance(character: str, weight: str) -> float:
     """Return the width of a character in units of the font's size."""
-    font = FontProperties(family="DejaVu Sans", weight=weight, size=100)
+    font = FontProperties(family=families(frozenset(character)), weight=weight, size=100)
     # Measured between bars, where a space keeps its width.
-    both, bars = (
-        text_to_path.get_text_width_height_descent(text, font, False)[0] for text in (f"|{character}|", "||")
-    )
+    with quiet():
+        both, bars = (
+            text_to_path.get_text_width_height_descent(text, font, False)[0]
+            for text in (f"|{character}|", "||")
+        )
     return (both - bars) / 100
 
 
 def text_width(text: str, size: float = SMALL, weight: str = "normal") -> float:
     """Return the width of a text in pixels."""
-    lines = text.split("\n")
+    lines = writable(text).split("\n")
     return max(sum(_advance(character, weight) for character in line) for line in lines) * size * DPI / 72
 
 

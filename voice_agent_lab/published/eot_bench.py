@@ -42,6 +42,6 @@ when it does and when it does not."""
 
 def points(detector: str) -> dict[float, float]:
     """Return the published points of a detector: cut-offs by the mean wait, the shortest wait first."""
-    early, late, wait_5, wait_10 = DETECTORS.loc[detector].tolist()
+    early, late, wait_5, wait_10 = (float(value) for value in DETECTORS.loc[detector].to_numpy())
     shares = {0.3: early, 0.6: late, wait_10: 0.10, wait_5: 0.05}
     return {wait: shares[wait] for wait in sorted(shares) if not isnan(shares[wait])}

@@ -85,7 +85,7 @@ def _by_length(characters: int) -> Cut:
     return cut
 
 
-def _at_marks(marks: regex.Pattern) -> Cut:
+def _at_marks(marks: "regex.Pattern[str]") -> Cut:
     def cut(text: str) -> int:
         ends = (mark.end() for mark in marks.finditer(text))
         return next((end for end in ends if _is_whole(text[:end], text[end:])), 0)

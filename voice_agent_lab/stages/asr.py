@@ -47,6 +47,18 @@ class StreamingASR:
         Of the audio, in Hz.
     rng : numpy.random.Generator, optional
         For latencies and revisions; seeded with 0 if not given.
+
+    Examples
+    --------
+    >>> fast = StreamingASR(processing=0.01, finalization=0.05)
+    >>> agent = StreamingVoiceAgent(asr=fast)
+    >>> metrics = simulate(agent.process_turn("What time is it?"))
+    >>> for seconds, text in agent.turns[0].partials:
+    ...     print(f"{seconds:.2f} {text}")
+    0.41 What
+    0.81 What time
+    1.01 What time is
+    1.31 What time is it?
     """
 
     def __init__(
@@ -71,7 +83,7 @@ class StreamingASR:
     async def transcribe_stream(
         self, audio_stream: AsyncIterator[np.ndarray], ground_truth: str
     ) -> AsyncIterator[tuple[str, bool]]:
-        """Yield a partial whenever it changes, then the final transcript of the words that were heard.
+        """Yield a partial whenever it changes, then the final transcript of the words that it took in.
 
         Parameters
         ----------
@@ -93,11 +105,11 @@ class StreamingASR:
         await asyncio.sleep(self._finalization())
         yield self._hypothesis(words, np.zeros(len(words), dtype=bool), samples / self.sample_rate), True
 
-    def _hypothesis(self, words: list[SpokenWord], wrong_at_first: np.ndarray, heard: float) -> str:
-        """Return what the recogniser believes after `heard` seconds of audio."""
+    def _hypothesis(self, words: list[SpokenWord], wrong_at_first: np.ndarray, taken: float) -> str:
+        """Return what the recogniser believes after `taken` seconds of audio."""
         shown = []
         for word, wrong in zip(words, wrong_at_first, strict=True):
-            age = heard - word.ends + 1e-9  # to the nanosecond
+            age = taken - word.ends + 1e-9  # to the nanosecond
             if age < 0:
                 break
             half = word.text[: (len(word.text) + 1) // 2]

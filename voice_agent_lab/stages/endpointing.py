@@ -6,8 +6,10 @@ meant to go on, the decision is a false cut-off. A timer that waits less cuts of
 that tells the two kinds of silence apart does better: it has a short delay for when it believes that
 the user has finished, and a long one for when it does not. `pauses` weighs the two errors.
 
-To write a policy, subclass `Policy` and define `decides_after` for many silences at once. The form
-that the agent uses, frame by frame, asks the same method about one silence.
+A policy that listens to the sound itself, as a trained end-of-turn model does, is any object with
+`Endpointing`'s two methods. To write one that is simulated, subclass `Policy` and define `decides_after`
+for many silences at once; the form that the agent uses, frame by frame, asks the same method about one
+silence. The shortest of all is an object with ``finished(speech, seconds)`` and ``reset()``.
 
 Conventions
 -----------
@@ -21,7 +23,7 @@ one frame at the earliest.
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -45,13 +47,25 @@ class Endpointing(Protocol):
         ...
 
 
+class Counts(Protocol):
+    """A policy that only counts."""
+
+    def finished(self, speech: bool, seconds: float) -> bool:
+        """Take one frame's judgement and length in seconds; return whether the user has finished."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what was taken: a new turn begins."""
+        ...
+
+
 class Counting:
     """Makes `Endpointing` of a policy that only counts: ``finished(speech, seconds)`` for each frame.
 
     The short form for a policy of one's own. An agent that is given one makes this of it.
     """
 
-    def __init__(self, policy: object) -> None:
+    def __init__(self, policy: Counts) -> None:
         self.policy, self.reset = policy, policy.reset
         if hasattr(policy, "understood"):
             self.understood = policy.understood
@@ -144,6 +158,13 @@ class SilenceTimeout(Policy):
     ----------
     timeout : float
         Seconds of silence; the article's is 0.5.
+
+    Examples
+    --------
+    >>> quick = StreamingVoiceAgent(endpointing=SilenceTimeout(0.3))
+    >>> metrics = simulate(quick.process_turn("What time is it?"))
+    >>> round(metrics.end_of_turn - metrics.speech_ended, 3)
+    0.3
     """
 
     timeout: float = 0.5
@@ -208,6 +229,13 @@ class LearnedDetector(Policy):
         recogniser knows the words.
     rng : numpy.random.Generator, optional
         For the errors, frame by frame; seeded with 0 if not given.
+
+    Examples
+    --------
+    >>> sure = LearnedDetector(detection_rate=1.0, false_alarm_rate=0.0, delay=0.2, timeout=2.0)
+    >>> metrics = simulate(StreamingVoiceAgent(endpointing=sure).process_turn("What time is it?"))
+    >>> round(metrics.end_of_turn - metrics.speech_ended, 3)
+    0.2
     """
 
     detection_rate: float
@@ -232,7 +260,7 @@ class LearnedDetector(Policy):
     def decides_after(self, more_to_come: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Return the delay or the timeout for each silence, in seconds; one draw for each."""
         rate = np.where(more_to_come, self.false_alarm_rate, self.detection_rate)
-        fires = (rng or self.rng).random(len(rate)) < rate
+        fires = (rng or self.rng or np.random.default_rng(0)).random(len(rate)) < rate
         return np.where(fires, float(self.delay), float(self.timeout))
 
 
@@ -262,7 +290,7 @@ class MinMaxDelay(LearnedDetector):
         max_delay: float = 2.5,
         vad_silence: float = 0.25,
         detection_rate: float = 0.91,
-        **options: object,
+        **options: Any,
     ) -> None:
         check_seconds("vad_silence", vad_silence)
         check_order("min_delay", min_delay, "max_delay", max_delay)
@@ -297,7 +325,7 @@ class SmartTurnOrTimeout(LearnedDetector):
         vad_stop: float = 0.2,
         compute: float = 0.012,
         incomplete_timeout: float = 3.0,
-        **options: object,
+        **options: Any,
     ) -> None:
         check_seconds("vad_stop", vad_stop)
         check_order("compute", compute, "incomplete_timeout", incomplete_timeout)

@@ -52,6 +52,13 @@ class StreamingLLM:
         The reply when no word of the prompt is known.
     rng : numpy.random.Generator, optional
         For the latencies; seeded with 0 if not given.
+
+    Examples
+    --------
+    >>> llm = StreamingLLM(0.3, 0.02, replies={"latency delay": "It is what the user waits."})
+    >>> llm.reply_to("Why is there a delay?")
+    'It is what the user waits.'
+    >>> agent = StreamingVoiceAgent(llm=llm)
     """
 
     def __init__(

@@ -10,7 +10,7 @@ Audio is mono ``float32`` in [-1, 1], shape ``(samples,)``; sample rates are in 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from itertools import count
 from math import ceil
@@ -75,6 +75,16 @@ class AudioInputStream:
     user : User
         Who speaks; the sound is that of `samples_for`, where speech starts and ends in it that of
         `speech_in`.
+
+    Examples
+    --------
+    >>> microphone = AudioInputStream(sample_rate=16000, chunk_duration_ms=20)
+    >>> async def first_frame():
+    ...     async for frame in microphone.stream_audio("Hello!"):
+    ...         return asyncio.get_running_loop().time(), frame.shape
+    >>> simulate(first_frame())  # a frame arrives when its sound is over
+    (0.02, (320,))
+    >>> agent = StreamingVoiceAgent(audio=microphone)
     """
 
     def __init__(
@@ -133,7 +143,7 @@ class AudioInputStream:
         frame = ceil(round(since * self.sample_rate / self.chunk_size, 6))
         self.user.say(text, frame * self.chunk_size)
 
-    async def stream_audio(self, text: str) -> AsyncIterator[np.ndarray]:
+    async def stream_audio(self, text: str) -> AsyncGenerator[np.ndarray]:
         """Yield the frames of the user saying `text`, then frames of silence for as long as anyone listens.
 
         Raises
@@ -147,7 +157,7 @@ class AudioInputStream:
             async for frame in frames:
                 yield frame
 
-    async def frames(self) -> AsyncIterator[np.ndarray]:
+    async def frames(self) -> AsyncGenerator[np.ndarray]:
         """Open the microphone, nothing said yet, and yield its frames for as long as anyone listens.
 
         Frames keep absolute deadlines, so that neither a slow reader nor a late wake-up moves the
@@ -158,7 +168,7 @@ class AudioInputStream:
             async for frame in frames:
                 yield frame
 
-    async def _open(self) -> AsyncIterator[np.ndarray]:
+    async def _open(self) -> AsyncGenerator[np.ndarray]:
         self.user.opened = opened = asyncio.get_running_loop().time()
         for number in count():
             await sleep_until(opened + (number + 1) * self.chunk_size / self.sample_rate + self.latency)

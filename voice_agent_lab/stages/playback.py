@@ -9,6 +9,7 @@ was heard.
 import asyncio
 from collections.abc import AsyncIterator
 from math import isnan, nan
+from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +17,38 @@ from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.measure.log import record
 from voice_agent_lab.stages.speech import speech_bounds
 from voice_agent_lab.streams import sleep_until
+
+
+class Loudspeaker(Protocol):
+    """Anything that plays sound and knows what was heard.
+
+    It writes the events of playback to the log itself (see `measure.events`), because only it knows when
+    a sound reaches the user's ear; without them the turn is heard and not measured.
+
+    Attributes
+    ----------
+    latency : float
+        Seconds from an order to its effect at the user's ear.
+    heard : list of (float, ndarray)
+        The stretches of sound that were heard, each with its beginning on the loop's clock.
+    """
+
+    latency: float
+    heard: list[tuple[float, np.ndarray]]
+
+    def play(
+        self, chunks: AsyncIterator[tuple[float, np.ndarray]], sample_rate: int
+    ) -> AsyncIterator[tuple[float, np.ndarray]]:
+        """Yield each chunk as it begins to sound, with that moment on the loop's clock in seconds."""
+        ...
+
+    def pause(self) -> None:
+        """Hold the sound where it is."""
+        ...
+
+    def resume(self) -> None:
+        """Go on where the sound was held."""
+        ...
 
 
 def _now() -> float:
@@ -36,13 +69,20 @@ class Playback:
     heard : list of (float, ndarray)
         The stretches of sound that were heard, each with the time on the loop's clock at which it
         began.
+
+    Examples
+    --------
+    >>> far_away = Playback(latency=0.2)
+    >>> metrics = simulate(StreamingVoiceAgent(playback=far_away).process_turn("What time is it?"))
+    >>> metrics.voice_to_voice
+    1.94
     """
 
     def __init__(self, latency: float = 0.0) -> None:
         self.latency = check_seconds("latency", latency)
         self.heard: list[tuple[float, np.ndarray]] = []
         self._holds_from: float | None = None  # on the loop's clock
-        self._changed: asyncio.Event | None = None
+        self._changed = asyncio.Event()
 
     def pause(self) -> None:
         """Hold the sound where it is when the order arrives, or before it starts."""
@@ -54,8 +94,7 @@ class Playback:
 
     def _set(self, holds_from: float | None) -> None:
         self._holds_from = holds_from
-        if self._changed is not None:
-            self._changed.set()
+        self._changed.set()
 
     async def play(
         self, chunks: AsyncIterator[tuple[float, np.ndarray]], sample_rate: int
@@ -102,11 +141,11 @@ class Playback:
             if ends is not None:
                 record("playback", "ended", at=ends)
         finally:
-            if begun is not None:  # closed in the middle of a chunk
+            if begun is not None and ends is not None:  # closed in the middle of a chunk
                 self._cut("stopped", begun, ends, sample_rate)
             elif ends is not None and not over:  # closed in a gap or a pause: it was silent already
                 record("playback", "stopped", at=ends, unheard=0.0)
-            self._holds_from = self._changed = None
+            self._holds_from = None
 
     async def _sounds_until(self, deadline: float) -> bool:
         """Sleep until the deadline; return False at once if a pause comes first."""

@@ -60,9 +60,9 @@ def _speech_like(text: str, samples: int, sample_rate: int, pitch: float) -> np.
     # Every letter equally loud, gliding from one to the next within a pitch period or two.
     loudness = _smoothed(np.abs(sound), round(0.02 * sample_rate))
     sound = 0.08 * _smoothed(loud, round(0.02 * sample_rate)) * sound / np.maximum(loudness, 1e-6)
-    sound = np.clip(sound, -1, 1).astype(np.float32)
-    sound.flags.writeable = False  # shared by all who ask for the same words
-    return sound
+    shared: np.ndarray = np.clip(sound, -1, 1).astype(np.float32)
+    shared.flags.writeable = False  # by all who ask for the same words
+    return shared
 
 
 def _smoothed(values: np.ndarray, width: int) -> np.ndarray:

@@ -17,9 +17,12 @@ from voice_agent_lab.stages.speech import speech_like
 
 
 class Synthesiser(Protocol):
-    """Anything that speaks text; `sample_rate` is in Hz."""
+    """Anything that speaks text."""
 
-    sample_rate: int
+    @property
+    def sample_rate(self) -> int:
+        """The rate of its sound, in Hz."""
+        ...
 
     def synthesize_stream(self, text_stream: AsyncIterator[str]) -> AsyncIterator[np.ndarray]:
         """Yield the audio of each piece of text, chunk by chunk, as float32 of shape (samples,).
@@ -49,6 +52,13 @@ class StreamingTTS:
         In Hz.
     rng : numpy.random.Generator, optional
         For the latencies; seeded with 0 if not given.
+
+    Examples
+    --------
+    >>> voice = StreamingTTS(time_to_first_chunk=0.2, leading_silence=0.16)
+    >>> metrics = simulate(StreamingVoiceAgent(tts=voice).process_turn("What time is it?"))
+    >>> metrics.tts_first_chunk, metrics.playback_started  # nothing is heard in the silence
+    (3.04, 3.2)
     """
 
     def __init__(

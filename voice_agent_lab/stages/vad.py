@@ -55,7 +55,7 @@ class VoiceActivityDetector(Protocol):
         ...
 
     def reset(self) -> None:
-        """Forget what was heard: a new turn begins."""
+        """Forget what was taken: a new turn begins."""
         ...
 
 
@@ -67,6 +67,13 @@ class EnergyVAD:
     ----------
     threshold : float
         Mean magnitude, from 0 to 1. The article's 0.05 lies between its speech (0.08) and silence.
+
+    Examples
+    --------
+    >>> vad = EnergyVAD(threshold=0.02)
+    >>> simulate(vad.hears_speech(np.full(320, 0.03, dtype=np.float32)))
+    True
+    >>> agent = StreamingVoiceAgent(vad=vad)
     """
 
     threshold: float = 0.05

@@ -21,12 +21,13 @@ not have to do with the first one's, follows where that ended.
 
 import asyncio
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from typing import Any
 
 import numpy as np
 
-from voice_agent_lab.checks import check_component, check_kind, check_seconds, shortened
+from voice_agent_lab.checks import check_component, check_kind, check_seconds, shown
 from voice_agent_lab.measure.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.measure.log import EventLog, record
 from voice_agent_lab.measure.recording import Recording
@@ -43,7 +44,7 @@ from voice_agent_lab.stages.endpointing import (
 )
 from voice_agent_lab.stages.llm import LanguageModel, StreamingLLM
 from voice_agent_lab.stages.microphone import AudioInputStream, Microphone
-from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.playback import Loudspeaker, Playback
 from voice_agent_lab.stages.tts import StreamingTTS, Synthesiser
 from voice_agent_lab.stages.vad import EnergyVAD, VoiceActivityDetector
 from voice_agent_lab.streams import guard
@@ -56,7 +57,7 @@ from voice_agent_lab.turns.speculation import Eager
 from voice_agent_lab.turns.states import AgentState, StateMachine
 
 _NEEDED = {
-    "audio": ("stream_audio", "chunk_size", "sample_rate", "latency"),
+    "audio": ("chunk_size", "sample_rate", "latency"),
     "vad": ("hears_speech", "reset"),
     "endpointing": ("decides", "reset"),
     "asr": ("transcribe_stream",),
@@ -64,7 +65,8 @@ _NEEDED = {
     "tts": ("synthesize_stream", "sample_rate"),
     "playback": ("play", "heard"),
 }  # of each component, for a turn
-_NEEDED_TO_CONVERSE = {"audio": ("frames", "say", "user"), "playback": ("pause", "resume", "latency")}
+_NEEDED_TO_CONVERSE = {"audio": ("frames",), "playback": ("pause", "resume", "latency")}
+_NEEDED_FOR_A_SCRIPT = {"audio": ("frames", "say", "user")}
 
 
 class StreamingVoiceAgent:
@@ -116,6 +118,15 @@ class StreamingVoiceAgent:
     ValueError
         If `overlap` or `aggregation` is unknown, `eager` is given to an agent that is not, or the
         sample rates of microphone, detector and recogniser differ.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent(LatencyBudgets(llm_first_token=0.3), overlap="sequential")
+    >>> metrics = simulate(agent.process_turn("What time is it?"))  # or ``asyncio.run``, in real time
+    >>> metrics.voice_to_voice
+    1.66
+    >>> agent.turns[0].reply
+    'It is half past two in the afternoon. Your next meeting starts at three.'
     """
 
     def __init__(
@@ -125,13 +136,13 @@ class StreamingVoiceAgent:
         *,
         overlap: str = "concurrent",
         aggregation: str | int | Aggregation = "sentence",
-        audio: AudioInputStream | Microphone | None = None,
+        audio: Microphone | None = None,
         vad: VoiceActivityDetector | None = None,
         endpointing: Endpointing | None = None,
         asr: Recogniser | None = None,
         llm: LanguageModel | None = None,
         tts: Synthesiser | None = None,
-        playback: Playback | None = None,
+        playback: Loudspeaker | None = None,
         eager: Eager | None = None,
         interruption: Interruption | None = None,
         max_listening: float = 60.0,
@@ -152,7 +163,7 @@ class StreamingVoiceAgent:
         self.budgets = check_kind("latency_budgets", latency_budgets or LatencyBudgets(), LatencyBudgets)
         took = check_kind("latencies", latencies or StageLatencies.exactly(self.budgets), StageLatencies)
         asr_rng, llm_rng, tts_rng = np.random.default_rng(seed).spawn(3)
-        self.audio = audio or AudioInputStream()
+        self.audio: Any = audio or AudioInputStream()
         self.vad = vad or EnergyVAD()
         self.endpointing = _own(endpointing or SilenceTimeout())
         self.asr = asr or StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng)
@@ -169,19 +180,37 @@ class StreamingVoiceAgent:
         self.turns: list[Turn] = []
         self.recording = Recording(self.tts.sample_rate, keeps=keep_recording)
         self._keep_turns = keep_turns
-        self._ran: tuple[weakref.ref | None, float] = None, 0.0  # in which loop, and until when
+        self._ran: tuple[weakref.ref[asyncio.AbstractEventLoop] | None, float] = (
+            None,
+            0.0,
+        )  # in which loop, and until when
 
-    def _check(self, needed: dict[str, tuple[str, ...]]) -> None:
+    def _check(self, needed: Mapping[str, tuple[str, ...]]) -> None:
         for name, attributes in needed.items():
             check_component(name, getattr(self, name), *attributes)
 
     def _check_rates(self) -> None:
         rate = self.audio.sample_rate
-        for name, listener in (("recogniser", self.asr), ("detector", self.vad)):
+        for name, listener in (
+            ("recogniser", self.asr),
+            ("detector", self.vad),
+            ("policy", self.endpointing),
+        ):
             if (its := getattr(listener, "sample_rate", rate)) != rate:
                 raise ValueError(
                     f"the microphone gives {rate} Hz and the {name} takes {its} Hz; use the same rate for both"
                 )
+
+    def _check_microphone(self, user_input: str) -> None:
+        if not (hasattr(self.audio, "frames") or hasattr(self.audio, "stream_audio")):
+            raise TypeError(
+                f"audio is {shown(self.audio)}, which has no frames; see stages.microphone.Microphone"
+            )
+        told = user_input or hasattr(self.audio, "user")
+        if isinstance(self.asr, StreamingASR) and not told:
+            raise ValueError(
+                "the simulated recogniser must be told what is said, and nobody knows; give asr a real recogniser"
+            )
 
     @property
     def hearing(self) -> Hearing:
@@ -213,13 +242,14 @@ class StreamingVoiceAgent:
         )
         return [(role, text) for role, text in said if text]
 
-    async def process_turn(self, user_input: str) -> LatencyMetrics:
+    async def process_turn(self, user_input: str = "") -> LatencyMetrics:
         """Let the user speak, answer, and return when the answer has been heard.
 
         Parameters
         ----------
         user_input : str
-            What the user says; for recorded audio, the file.
+            What the user says; for recorded audio, the file. A microphone with a person before it, which
+            has no ``stream_audio``, does not need it.
 
         Returns
         -------
@@ -232,12 +262,16 @@ class StreamingVoiceAgent:
             If a stage fails. The turn is kept with what was measured, and the agent listens again.
         """
         check_kind("user_input", user_input, str)
+        self._check_microphone(user_input)
         with self._running():
             hearing, answering = self.hearing, self.answering
             turn = Turn(self._new_log(asyncio.get_running_loop().time()))
             with turn.log.recording(), self._kept(turn):
                 record("user", "input", text=user_input)
-                microphone = guard("microphone", self.audio.stream_audio, user_input)
+                if hasattr(self.audio, "stream_audio"):
+                    microphone = guard("microphone", self.audio.stream_audio, user_input)
+                else:
+                    microphone = guard("microphone", self.audio.frames)
                 async with answering.betting() as bets:
                     async with aclosing(hearing.frames(microphone)) as frames:
                         transcript = await hearing.transcript(frames, user_input, bets)
@@ -247,7 +281,7 @@ class StreamingVoiceAgent:
                         await answering.speak(transcript, begun)
         return turn.metrics
 
-    async def converse(self, script: Iterable[Say]) -> list[Turn]:
+    async def converse(self, script: Iterable[Say] = ()) -> list[Turn]:
         """Hold a conversation with a user who may pause, interrupt and say "mm-hm"; return its turns.
 
         The microphone stays open: while the agent thinks and speaks, it listens for interruptions.
@@ -255,7 +289,8 @@ class StreamingVoiceAgent:
         Parameters
         ----------
         script : iterable of Say
-            What the user says, and when.
+            What the user says, and when. A microphone with a person before it needs none: then the
+            conversation lasts until its stream ends.
 
         Raises
         ------
@@ -265,9 +300,12 @@ class StreamingVoiceAgent:
             If a line waits for a state that does not come: the agent only listens, for `max_listening` s.
         """
         if isinstance(script, str | Say) or not isinstance(script, Iterable):
-            raise TypeError(f"script is {shortened(script)}; it must be a list of Say")
+            raise TypeError(f"script is {shown(script)}; it must be a list of Say")
         lines = [check_kind("a line of the script", line, Say) for line in script]
         self._check(_NEEDED_TO_CONVERSE)
+        if lines:
+            self._check(_NEEDED_FOR_A_SCRIPT)
+        self._check_microphone("")
         held: list[Turn] = []
         with self._running():
             talk = Conversation(
@@ -316,7 +354,7 @@ class StreamingVoiceAgent:
                 del turns[: -(self._keep_turns or len(turns))]
 
 
-def _own(policy: object) -> Endpointing:
+def _own(policy: Any) -> Endpointing:
     """Return a policy that the agent may count with; see `Policy.own` and `Counting`."""
     if isinstance(policy, Policy | TranscriptArrival):
         return policy.own()

@@ -8,20 +8,24 @@ language model runs ahead of synthesis. *Eager*: it also starts before it is sur
 finished.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import numpy as np
 
 from voice_agent_lab.measure.recording import Recording
 from voice_agent_lab.stages.aggregation import Aggregation
 from voice_agent_lab.stages.llm import LanguageModel
-from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.playback import Loudspeaker
 from voice_agent_lab.stages.tts import Synthesiser
-from voice_agent_lab.streams import guard, run_ahead
+from voice_agent_lab.streams import RunAhead, guard, run_ahead
 from voice_agent_lab.turns.speculation import Eager, Speculation
 from voice_agent_lab.turns.states import AgentState, StateMachine
 from voice_agent_lab.turns.taps import all_first, generated, in_pieces, opened, synthesised
+
+Begun = AsyncGenerator[Any] | RunAhead[Any]
+"""What an eager agent has of an answer already: tokens, or sound if its voice may start, too."""
 
 OVERLAPS = ("sequential", "chained", "concurrent", "eager")
 """Who waits for whom, slowest first."""
@@ -50,7 +54,7 @@ class Answering:
         self,
         llm: LanguageModel,
         tts: Synthesiser,
-        playback: Playback,
+        playback: Loudspeaker,
         *,
         overlap: str,
         aggregation: str | int | Aggregation,
@@ -72,7 +76,7 @@ class Answering:
             if bets:
                 await bets.aclose()
 
-    async def speak(self, transcript: str, begun: AsyncIterator | None = None) -> None:
+    async def speak(self, transcript: str, begun: Begun | None = None) -> None:
         """Think and speak; `begun` is what an eager agent has of the answer already."""
         if hasattr(self.playback, "resume"):
             self.playback.resume()  # a turn that failed while it was paused may have left it so
@@ -89,15 +93,15 @@ class Answering:
             for begins, samples in self.playback.heard:
                 self.recording.add("agent", begins, samples, self.tts.sample_rate)
 
-    def overlapped(self, tokens: AsyncIterator[str]) -> AsyncIterator[str]:
+    def overlapped(self, tokens: AsyncGenerator[str]) -> AsyncGenerator[str]:
         """Decide whether the language model waits for its reader, runs ahead of it, or must finish first."""
         if self.overlap in ("concurrent", "eager"):
             return run_ahead(tokens)
         return all_first(tokens) if self.overlap == "sequential" else tokens
 
     async def _voiced(
-        self, tokens: AsyncIterator[str], **attempt: int
-    ) -> AsyncIterator[tuple[float, np.ndarray]]:
+        self, tokens: AsyncGenerator[str] | RunAhead[str], **attempt: int
+    ) -> AsyncGenerator[tuple[float, np.ndarray]]:
         """Turn tokens into pieces of text, and these into sound."""
         async with AsyncExitStack() as streams:
             tokens = await opened(streams, tokens)
@@ -105,7 +109,7 @@ class Answering:
             async for chunk in await opened(streams, synthesised(self.tts, pieces, **attempt)):
                 yield chunk
 
-    def _begin(self, transcript: str, attempt: int) -> AsyncIterator:
+    def _begin(self, transcript: str, attempt: int) -> AsyncGenerator[Any]:
         """Return an answer that begins before it is sure that the user has finished."""
         tokens = generated(self.llm, transcript, attempt=attempt)
         return self._voiced(run_ahead(tokens), attempt=attempt) if self.eager.speak else tokens

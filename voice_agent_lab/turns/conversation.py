@@ -10,7 +10,7 @@ is long enough becomes a turn also if it reaches the agent only when there is no
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing
 from functools import partial
 from math import inf
@@ -18,7 +18,7 @@ from math import inf
 from voice_agent_lab.measure.log import EventLog, record, record_in
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.stages.vad import JudgedFrame
-from voice_agent_lab.streams import RunAhead, StageError, ended, guard
+from voice_agent_lab.streams import RunAhead, ended, guard, named
 from voice_agent_lab.turns.answering import Answering
 from voice_agent_lab.turns.hearing import Hearing
 from voice_agent_lab.turns.interruption import Attention, Interruption, Reaction, WordCount
@@ -33,15 +33,21 @@ class Ears:
     ----------
     reached : float
         When the last frame that was taken ended, in seconds on the loop's clock.
+    closed : bool
+        Whether the microphone's stream has ended and all of it was taken.
     """
 
     def __init__(self, frames: AsyncIterator[JudgedFrame]) -> None:
         self._frames = RunAhead(frames, name="ears")
-        self.reached = -inf
+        self.reached, self.closed = -inf, False
 
     async def next(self) -> JudgedFrame:
         """Return the next frame; raise what the microphone or the detector raised."""
-        frame = await anext(self._frames)
+        try:
+            frame = await anext(self._frames)
+        except StopAsyncIteration:
+            self.closed = True
+            raise
         self.reached = frame.ended
         return frame
 
@@ -60,10 +66,11 @@ class Ears:
             try:
                 begun = [await self.next()]
             except StopAsyncIteration:
-                error = EOFError("its stream ended before the conversation did")
-                raise StageError("microphone", error) from error
+                if not over():
+                    with named("microphone"):
+                        raise EOFError("its stream ended before the conversation did") from None
 
-    async def following(self, begun: Sequence[JudgedFrame]) -> AsyncIterator[JudgedFrame]:
+    async def following(self, begun: Sequence[JudgedFrame]) -> AsyncGenerator[JudgedFrame]:
         """Yield the frames that were taken already, then all that follow."""
         for frame in begun:
             yield frame
@@ -105,21 +112,22 @@ class Conversation:
         self.hearing, self.answering, self.interruption = hearing, answering, interruption
         self.states, self.new_log, self.kept = hearing.states, new_log, kept
 
-    async def hold(self, script: Sequence[Say]) -> None:
-        """Talk with a user who keeps to a script, until everything is said and answered."""
+    async def hold(self, script: Sequence[Say] = ()) -> None:
+        """Talk until everything in a script is said and answered; with a person, until the microphone ends."""
         now = asyncio.get_running_loop().time
-        microphone = self.hearing.microphone
+        microphone, user = self.hearing.microphone, self.hearing.user
         with self.new_log(now()).recording():
             async with AsyncExitStack() as closing:
                 ears = Ears(self.hearing.frames(guard("microphone", microphone.frames)))
                 closing.push_async_callback(ears.aclose)
-                user = asyncio.create_task(
-                    play(script, microphone, partial(self._reached, ears)), name="user"
-                )
-                closing.push_async_callback(ended, user)
+                lines = play(script, microphone, partial(self._reached, ears))
+                speaking = asyncio.create_task(lines, name="user")
+                closing.push_async_callback(ended, speaking)
 
                 def over() -> bool:
-                    return user.done() and not microphone.user.talks_after(ears.reached)
+                    if user is None:
+                        return ears.closed
+                    return speaking.done() and not user.talks_after(ears.reached)
 
                 taken: list[JudgedFrame] = []
                 while taken := await ears.speech(taken, over):
@@ -129,19 +137,19 @@ class Conversation:
                         attention = await self._take_turn(ears, taken)
                     record_in(self.new_log(now()))
                     taken = await self._carried_over(attention, ears) if attention else []
-                user.result()
+                speaking.result()
 
     async def _reached(self, ears: Ears, state: AgentState) -> None:
         """Wait until the agent is in a state; it listens for the next line when it has heard the last."""
         microphone = self.hearing.microphone
         frame = microphone.chunk_size / microphone.sample_rate
-        while state is AgentState.LISTENING and microphone.user.talks_after(ears.reached):  # noqa: ASYNC110
+        while state is AgentState.LISTENING and self.hearing.user.talks_after(ears.reached):  # noqa: ASYNC110
             await asyncio.sleep(frame)
         await self.states.reached(state, self.hearing.max_listening + microphone.latency)
 
     async def _take_turn(self, ears: Ears, taken: list[JudgedFrame]) -> Attention | None:
         """Hear one turn out and answer it; return the attention paid meanwhile, None if nothing was answered."""
-        user_input = self.hearing.microphone.user.words_from(taken[0].began)
+        user_input = self._words_from(taken[0])
         record("user", "input", text=user_input)
         async with self.answering.betting() as bets:
             async with aclosing(ears.following(taken)) as frames:
@@ -156,18 +164,19 @@ class Conversation:
             finally:
                 await ended(answer)
 
-    async def _attend(self, ears: Ears, answer: asyncio.Task) -> Attention:
+    async def _attend(self, ears: Ears, answer: asyncio.Task[None]) -> Attention:
         """Attend to the user until the answer is over or interrupted."""
         attention = Attention(self.interruption)
         words = WordCount(self.hearing.asr)
-        listening: asyncio.Task | None = None
+        listening: asyncio.Task[JudgedFrame] | None = None
         try:
             while True:
                 listening = asyncio.create_task(ears.next(), name="attend")
                 await asyncio.wait({listening, answer}, return_when=asyncio.FIRST_COMPLETED)
                 if answer.done() or _is_over(listening):
-                    if listening.done() and not _is_over(listening):
-                        ears.put_back(listening.result())
+                    if not _is_over(listening):
+                        if listening.done():
+                            ears.put_back(listening.result())
                     elif attention.paused:  # no word can follow
                         self._resume()
                     await answer
@@ -199,7 +208,7 @@ class Conversation:
         record("agent", "resumed")
 
     def _words_from(self, frame: JudgedFrame) -> str:
-        return self.hearing.microphone.user.words_from(frame.began)
+        return self.hearing.user.words_from(frame.began) if self.hearing.user else ""
 
     async def _stop(self, began: float) -> None:
         """Begin to fall silent for an interruption that began at a moment."""
@@ -224,7 +233,7 @@ class Conversation:
         return attention.frames
 
 
-def _is_over(listening: asyncio.Task) -> bool:
+def _is_over(listening: asyncio.Task[JudgedFrame]) -> bool:
     """Return whether the microphone's stream has ended."""
     return (
         listening.done()

@@ -12,18 +12,19 @@ Frames are dated by their capture, counted from when the microphone opened, when
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 
 import numpy as np
 
-from voice_agent_lab.checks import check_sound, shortened
+from voice_agent_lab.checks import check_sound, shown
 from voice_agent_lab.measure.log import record
 from voice_agent_lab.measure.recording import Recording
 from voice_agent_lab.measure.words import joined
 from voice_agent_lab.stages.asr import Recogniser
 from voice_agent_lab.stages.endpointing import Endpointing
 from voice_agent_lab.stages.microphone import Microphone
+from voice_agent_lab.stages.user import User
 from voice_agent_lab.stages.vad import JudgedFrame, VoiceActivityDetector
 from voice_agent_lab.streams import guard, named, run_ahead
 from voice_agent_lab.turns.speculation import Speculation
@@ -66,9 +67,14 @@ class Hearing:
         self.states, self.recording, self.max_listening = states, recording, max_listening
         self.runs_ahead = True
 
-    async def frames(self, sound: AsyncIterator[np.ndarray]) -> AsyncIterator[JudgedFrame]:
+    @property
+    def user(self) -> User | None:
+        """The simulated user, who knows the truth; None where a person speaks."""
+        return getattr(self.microphone, "user", None)
+
+    async def frames(self, sound: AsyncGenerator[np.ndarray]) -> AsyncGenerator[JudgedFrame]:
         """Yield each frame of a microphone that is about to open, with the judgement on it."""
-        loop, user = asyncio.get_running_loop(), getattr(self.microphone, "user", None)
+        loop, user = asyncio.get_running_loop(), self.user
         size, rate = self.microphone.chunk_size, self.microphone.sample_rate
         latency, seconds = self.microphone.latency, size / rate
         opened_at: float | None = None
@@ -76,9 +82,9 @@ class Hearing:
             self.vad.reset()
         async with aclosing(sound):
             number, judged = 0, 0.0
-            async for samples in sound:
+            async for captured in sound:
                 with named("microphone"):
-                    _check_frame(samples, size)
+                    samples = _check_frame(captured, size).copy()  # a sound card uses its buffer again
                 if opened_at is None:
                     known = getattr(self.microphone, "opened", None)
                     opened_at = loop.time() - latency - seconds if known is None else known
@@ -88,7 +94,7 @@ class Hearing:
                 self.recording.add("user", began, samples, rate)
                 given = loop.time()
                 with named("vad"):
-                    speech = _check_judgement(await self.vad.hears_speech(samples))
+                    speech = _check_judgement("hears_speech", await self.vad.hears_speech(samples))
                 judged = round(max(judged, arrived) + loop.time() - given, 9)  # had nobody else been late
                 more = user is not None and user.talks_after(arrived)
                 yield JudgedFrame(samples, speech, began, seconds, arrived, judged, more)
@@ -134,7 +140,7 @@ class Hearing:
             self.states.become(AgentState.PROCESSING_SPEECH)
         return text
 
-    def pushed(self, frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarray]:
+    def pushed(self, frames: AsyncGenerator[np.ndarray]) -> AsyncGenerator[np.ndarray]:
         """Let the microphone and endpointing run on, however slow the recogniser is."""
         return run_ahead(frames) if self.runs_ahead else frames
 
@@ -148,71 +154,69 @@ class Hearing:
 
     async def _until_end_of_turn(
         self, frames: AsyncIterator[JudgedFrame], bets: Speculation | None
-    ) -> AsyncIterator[np.ndarray]:
+    ) -> AsyncGenerator[np.ndarray]:
         """Pass sound on until the user has finished."""
+        now = asyncio.get_running_loop().time
         self.endpointing.reset()
-        taken = 0.0
+        taken, decided = 0.0, 0.0
         async for frame in frames:
-            self._note(frame)
             taken = round(taken + frame.seconds, 9)
             if frame.speech and self.states.state is AgentState.LISTENING:
                 self.states.become(AgentState.PROCESSING_SPEECH)
             if bets:
                 bets.take(frame.speech, frame.seconds)
-            asked = asyncio.get_running_loop().time()
-            finished = await self.endpointing.decides(frame)
+            asked = now()
+            finished = _check_judgement("decides", await self.endpointing.decides(frame))
+            decided = round(max(decided, frame.judged) + now() - asked, 9)  # had nobody else been late
+            took = {
+                "vad_took": round(frame.judged - frame.arrived, 9),
+                "policy_took": round(decided - frame.judged, 9),
+            }
+            record("microphone", "frame", at=frame.arrived, **took)
+            self.note_user(frame)
             overdue = taken >= self.max_listening
             if finished or overdue:
+                reason = "finished" if finished else "max_listening"
                 record(
                     "endpointing",
                     "end_of_turn",
-                    reason="finished" if finished else "max_listening",
-                    vad_took=_until_judged(frame),
-                    waited=max(0.0, round(asked - frame.judged, 9)),
-                    took=round(asyncio.get_running_loop().time() - asked, 9),
+                    reason=reason,
+                    waited=round(max(0.0, now() - decided), 9),
+                    **took,
                 )
             yield frame.samples
             if finished or overdue:
                 return
 
-    def _note(self, frame: JudgedFrame) -> None:
-        """Record a frame of the turn, and where in it the user begins or ends to speak."""
-        record("microphone", "frame", at=frame.arrived, vad_took=_until_judged(frame))
-        self.note_user(frame)
-
     def note_user(self, frame: JudgedFrame) -> None:
         """Record where in a frame the user begins or ends to speak, as well as anybody knows."""
-        user = getattr(self.microphone, "user", None)
-        if user is None:
+        if self.user is None:
             if frame.speech:
                 record("vad", "speech_ended", at=frame.ended)
             return
-        for name, at in user.edges(frame.began, frame.ended):
+        for name, at in self.user.edges(frame.began, frame.ended):
             record("user", name, at=at)
             if name == "speech_ended":
                 record("microphone", "speech_captured", at=frame.ended)
                 record("microphone", "speech_delivered", at=frame.arrived)
 
 
-def _until_judged(frame: JudgedFrame) -> float:
-    return round(frame.judged - frame.arrived, 9)
-
-
-def _check_frame(samples: object, size: int) -> None:
-    check_sound("a frame", samples)
+def _check_frame(frame: object, size: int) -> np.ndarray:
+    samples = check_sound("a frame", frame)
     if len(samples) != size:
         raise ValueError(
             f"a frame holds {len(samples)} samples, but chunk_size is {size}; every frame must hold as many"
         )
+    return samples
 
 
-def _check_judgement(speech: object) -> bool:
-    if not isinstance(speech, bool | np.bool_):
+def _check_judgement(method: str, judgement: object) -> bool:
+    if not isinstance(judgement, bool | np.bool_):
         raise TypeError(
-            f"hears_speech returned {shortened(speech)}; it must be True or False: compare a probability "
+            f"{method} returned {shown(judgement)}; it must be True or False: compare a probability "
             "with a threshold"
         )
-    return bool(speech)
+    return bool(judgement)
 
 
 def _check_hypothesis(hypothesis: object) -> tuple[str, bool]:
@@ -222,5 +226,5 @@ def _check_hypothesis(hypothesis: object) -> tuple[str, bool]:
         if isinstance(text, str) and isinstance(final, bool | np.bool_):
             return text.strip(), bool(final)
     raise TypeError(
-        f"transcribe_stream yielded {shortened(hypothesis)}; it must yield pairs of a text and whether it is final"
+        f"transcribe_stream yielded {shown(hypothesis)}; it must yield pairs of a text and whether it is final"
     )

@@ -5,7 +5,7 @@ probation: then playback is only paused, and goes on where it was if no words fo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
@@ -33,10 +33,20 @@ class Interruption:
         start of speech, 0.2 s.
     min_words : int
         How many words must be recognised. 0 interrupts at once; with 1 or more the agent pauses
-        until it has heard that many.
+        until it has recognised that many.
     resume_after : float
         Seconds of silence after which a pause was a false alarm, and playback goes on. The default
         is LiveKit's.
+
+    Examples
+    --------
+    >>> script = [Say("Tell me the weather in London."), Say("mm-hm", after=1.0, during="speaking")]
+    >>> for seconds in (0.2, 0.5):
+    ...     agent = StreamingVoiceAgent(interruption=Interruption(min_speech=seconds))
+    ...     turns = simulate(agent.converse(script))
+    ...     print(agent.turns[0].heard)
+    It is sunny right
+    It is sunny right now, with 22 degrees outside. The evening will be cool and clear.
     """
 
     min_speech: float = 0.5
@@ -118,7 +128,7 @@ class WordCount:
     def __init__(self, asr: Recogniser) -> None:
         self._asr, self._words = asr, 0
         self._frames: asyncio.Queue[np.ndarray] = asyncio.Queue()
-        self._audio: AsyncIterator[np.ndarray] | None = None
+        self._audio: AsyncGenerator[np.ndarray] | None = None
         self._hypotheses: RunAhead[tuple[str, bool]] | None = None
 
     def begin(self, taken: Sequence[JudgedFrame], user_input: str) -> None:
@@ -141,13 +151,13 @@ class WordCount:
             self._words = len(words(text))
         return self._words
 
-    async def _taken(self) -> AsyncIterator[np.ndarray]:
+    async def _taken(self) -> AsyncGenerator[np.ndarray]:
         while True:
             yield await self._frames.get()
 
     async def aclose(self) -> None:
         """Stop counting."""
-        if self._hypotheses:
+        if self._hypotheses and self._audio:
             try:
                 await self._hypotheses.aclose()
             finally:

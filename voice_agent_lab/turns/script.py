@@ -7,9 +7,9 @@ speaks), then for a while, and is spoken, whatever the agent does by then: that 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from voice_agent_lab.checks import check_kind, check_seconds
-from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.stages.speech import split_breaks, spoken_words
 from voice_agent_lab.turns.states import AgentState
 
@@ -27,6 +27,16 @@ class Say:
     during : AgentState or str
         What the agent is doing then: "listening" for a turn, "thinking" or "speaking" for an
         interruption, or for a "mm-hm" that is not meant as one.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent()
+    >>> turns = simulate(agent.converse([
+    ...     Say("Tell me the weather in London."),
+    ...     Say("Stop, that is enough.", after=1.0, during="speaking"),
+    ... ]))
+    >>> agent.turns[0].heard
+    'It is sunny right now,'
     """
 
     text: str
@@ -46,7 +56,7 @@ class Say:
 
 
 async def play(
-    script: Sequence[Say], microphone: AudioInputStream, reached: Callable[[AgentState], Awaitable[None]]
+    script: Sequence[Say], microphone: Any, reached: Callable[[AgentState], Awaitable[None]]
 ) -> None:
     """Speak the lines of a script into a microphone, each at its time.
 
@@ -54,18 +64,18 @@ async def play(
     ----------
     script : sequence of Say
         The lines.
-    microphone : AudioInputStream
-        What to speak into.
+    microphone : object
+        What to speak into: it has ``say``, ``chunk_size`` and ``sample_rate``, as `AudioInputStream`.
     reached : callable
         Given a state, waits until the agent is in it; raises TimeoutError if that will not be.
     """
     for line in script:
         try:
-            await reached(line.during)
+            await reached(AgentState(line.during))
         except TimeoutError as error:
             raise TimeoutError(
-                f"{line.text!r} is to be said while the agent is {line.during.value}, but {error}; give the "
-                "line another `during`, or first a line that the agent answers"
+                f"{line.text!r} is to be said while the agent is {AgentState(line.during).value}, but {error}; "
+                "give the line another `during`, or first a line that the agent answers"
             ) from error
         await asyncio.sleep(line.after)
         microphone.say(line.text)

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Any
 
 from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.measure.log import record
@@ -34,6 +35,13 @@ class Eager:
         default is LiveKit's.
     speak : bool
         Whether the voice, too, starts on a bet. It is not heard before the bet is won.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent(overlap="eager", eager=Eager(silence=0.2))
+    >>> metrics = simulate(agent.process_turn("What time is it?"))
+    >>> metrics.voice_to_voice, agent.turns[0].lead  # seconds; the lead is what the bet was worth
+    (1.1, 0.7)
     """
 
     silence: float = 0.2
@@ -55,7 +63,7 @@ class _Attempt:
     number: int
     text: str
     began: float
-    answer: RunAhead
+    answer: RunAhead[Any]
 
 
 class Speculation:
@@ -69,7 +77,7 @@ class Speculation:
         Given a transcript and the number of the attempt, returns the stream of the answer.
     """
 
-    def __init__(self, settings: Eager, begin: Callable[[str, int], AsyncIterator]) -> None:
+    def __init__(self, settings: Eager, begin: Callable[[str, int], AsyncIterator[Any]]) -> None:
         self._settings, self._begin = settings, begin
         self._text, self._speech, self._silence = "", 0.0, 0.0
         self._attempts: list[_Attempt] = []
@@ -106,7 +114,7 @@ class Speculation:
             record("llm", "withdrawn", attempt=self._open.number, why=why)
             self._open = None
 
-    def settle(self, final: str) -> AsyncIterator | None:
+    def settle(self, final: str) -> RunAhead[Any] | None:
         """Return the answer that has begun, if its words are those of the final transcript."""
         if self._open and not (final and same_words(final, self._open.text)):
             self._withdraw("the final transcript differs")

@@ -7,7 +7,17 @@ from voice_agent_lab.measure.log import record
 
 
 class AgentState(Enum):
-    """What the agent is doing, as far as the user can tell."""
+    """What the agent is doing, as far as the user can tell.
+
+    Examples
+    --------
+    >>> agent = StreamingVoiceAgent()
+    >>> agent.state
+    <AgentState.LISTENING: 'listening'>
+    >>> metrics = simulate(agent.process_turn("What time is it?"))
+    >>> [event.detail["state"] for event in agent.turns[0].log.all("agent", "state")]
+    ['processing_speech', 'thinking', 'speaking', 'listening']
+    """
 
     LISTENING = "listening"
     PROCESSING_SPEECH = "processing_speech"

@@ -8,8 +8,9 @@ that the stage is named which gave it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,10 +20,12 @@ from voice_agent_lab.measure.log import record
 from voice_agent_lab.stages.aggregation import Aggregation, aggregate
 from voice_agent_lab.stages.llm import LanguageModel
 from voice_agent_lab.stages.tts import Synthesiser
-from voice_agent_lab.streams import guard, named
+from voice_agent_lab.streams import RunAhead, guard, named
+
+Closable = TypeVar("Closable", bound=AsyncGenerator[Any] | RunAhead[Any])
 
 
-async def processed(frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarray]:
+async def processed(frames: AsyncIterator[np.ndarray]) -> AsyncGenerator[np.ndarray]:
     """Pass frames on to the recogniser; one is processed when it comes back for the next."""
     loop = asyncio.get_running_loop()
     async for frame in frames:
@@ -31,7 +34,7 @@ async def processed(frames: AsyncIterator[np.ndarray]) -> AsyncIterator[np.ndarr
         record("asr", "frame", took=round(loop.time() - given, 9))
 
 
-async def generated(llm: LanguageModel, transcript: str, **attempt: int) -> AsyncIterator[str]:
+async def generated(llm: LanguageModel, transcript: str, **attempt: int) -> AsyncGenerator[str]:
     """Pass the language model's tokens on; `attempt` numbers an eager answer."""
     loop = asyncio.get_running_loop()
     record("llm", "started", **attempt)
@@ -50,7 +53,7 @@ async def generated(llm: LanguageModel, transcript: str, **attempt: int) -> Asyn
 
 async def in_pieces(
     tokens: AsyncIterator[str], unit: str | int | Aggregation, **attempt: int
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str]:
     """Pass the pieces of text on that aggregation makes of the tokens."""
     async with aclosing(guard("aggregation", aggregate, tokens, unit)) as pieces:
         async for piece in pieces:
@@ -62,8 +65,8 @@ async def in_pieces(
 
 
 async def synthesised(
-    tts: Synthesiser, pieces: AsyncIterator[str], **attempt: int
-) -> AsyncIterator[tuple[float, np.ndarray]]:
+    tts: Synthesiser, pieces: AsyncGenerator[str], **attempt: int
+) -> AsyncGenerator[tuple[float, np.ndarray]]:
     """Hand pieces of text to the voice, and pass its chunks on, each with the time at which it was made."""
     loop = asyncio.get_running_loop()
     asked, spoken, handed_over = loop.time(), 0, _HandedOver()
@@ -99,7 +102,7 @@ class _HandedOver:
     def __init__(self) -> None:
         self.pieces, self.at = 0, 0.0
 
-    async def watch(self, pieces: AsyncIterator[str], attempt: dict[str, int]) -> AsyncIterator[str]:
+    async def watch(self, pieces: AsyncGenerator[str], attempt: dict[str, int]) -> AsyncGenerator[str]:
         async with aclosing(pieces):
             async for piece in pieces:
                 self.pieces, self.at = self.pieces + 1, asyncio.get_running_loop().time()
@@ -109,7 +112,7 @@ class _HandedOver:
         record("tts", "text_complete", **attempt)
 
 
-async def all_first(stream: AsyncIterator[str]) -> AsyncIterator[str]:
+async def all_first(stream: AsyncGenerator[str]) -> AsyncGenerator[str]:
     """Yield nothing before the whole stream has been read."""
     async with aclosing(stream):
         items = [item async for item in stream]
@@ -117,6 +120,6 @@ async def all_first(stream: AsyncIterator[str]) -> AsyncIterator[str]:
         yield item
 
 
-async def opened(streams: AsyncExitStack, stream: AsyncIterator) -> AsyncIterator:
+async def opened(streams: AsyncExitStack, stream: Closable) -> Closable:
     """Return `stream`, which will be closed with the others, the last opened first."""
     return await streams.enter_async_context(aclosing(stream))
