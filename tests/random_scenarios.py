@@ -380,7 +380,7 @@ def _wrong_end(outcome: Outcome, trouble: Trouble | None) -> Iterator[str]:
 ORDER = (
     ("asr_started", "asr_partial", "asr_complete"),
     ("audio_chunk_received", "end_of_turn", "asr_complete"),
-    ("speech_ended", "end_of_turn"),
+    ("speech_ended", "asr_complete"),  # of a user who was cut off, after the end of the turn
     ("llm_started", "llm_first_token", "llm_complete"),
     ("llm_first_token", "tts_started", "tts_complete"),
     ("tts_first_chunk", "playback_started", "playback_ended"),

@@ -141,9 +141,9 @@ class Conversation:
 
     async def _reached(self, ears: Ears, state: AgentState) -> None:
         """Wait until the agent is in a state; it listens for the next line when it has heard the last."""
-        microphone = self.hearing.microphone
+        microphone, user = self.hearing.microphone, self.hearing.user
         frame = microphone.chunk_size / microphone.sample_rate
-        while state is AgentState.LISTENING and self.hearing.user.talks_after(ears.reached):  # noqa: ASYNC110
+        while state is AgentState.LISTENING and user and user.talks_after(ears.reached):  # noqa: ASYNC110
             await asyncio.sleep(frame)
         await self.states.reached(state, self.hearing.max_listening + microphone.latency)
 

@@ -5,7 +5,7 @@ probation: then playback is only paused, and goes on where it was if no words fo
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
