@@ -96,15 +96,27 @@ class Voice:
         Seconds of silence before each piece, in the middle of it, and after it.
     gathers : int
         How many pieces it takes before it speaks them together.
+    chars_per_second : float
+        How fast it speaks.
     """
 
     sample_rate = RATE
 
     def __init__(
-        self, first=0.1, later=0.02, chunk=0.1, *, leading=0.0, inside=0.0, trailing=0.0, gathers: int = 1
+        self,
+        first: float = 0.1,
+        later: float = 0.02,
+        chunk: float = 0.1,
+        *,
+        leading: float = 0.0,
+        inside: float = 0.0,
+        trailing: float = 0.0,
+        gathers: int = 1,
+        chars_per_second: float = CHARS_PER_SECOND,
     ) -> None:
         self.first, self.later, self.size = first, later, round(chunk * RATE)
         self.leading, self.inside, self.trailing, self.gathers = leading, inside, trailing, gathers
+        self.chars_per_second = chars_per_second
         self.calls: list[Call] = []
 
     async def synthesize_stream(self, text_stream: AsyncIterator[str]) -> AsyncIterator[np.ndarray]:
@@ -129,7 +141,7 @@ class Voice:
         """Yield the sound of a text, each chunk with the wait for it, and write down when it is spoken."""
         if not (text := text.strip()):
             return
-        half = tone(len(text) / CHARS_PER_SECOND / 2)
+        half = tone(len(text) / self.chars_per_second / 2)
         parts = [silence(self.leading), half, silence(self.inside), half, silence(self.trailing)]
         edges = call.made + np.cumsum([0] + [len(part) for part in parts]) / RATE
         call.spoken.append(Spoken(text, [(edges[1], edges[2]), (edges[3], edges[4])]))
