@@ -272,7 +272,7 @@ METHODS = {
 """Of each stage the agent's argument and the methods in which it can fail."""
 
 
-class TheEnd(Exception):
+class TheEnd(Exception):  # noqa: N818  # it is none
     """Ends a stream before its time."""
 
 

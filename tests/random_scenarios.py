@@ -20,6 +20,8 @@ from itertools import pairwise
 from math import isnan
 from random import Random
 
+from tqdm import tqdm
+
 from tests.components import (
     ERRORS,
     METHODS,
@@ -34,11 +36,9 @@ from tests.components import (
     Trouble,
     Voice,
 )
-from tqdm import tqdm
-
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.turn import Turn
-from voice_agent_lab.measure.words import joined, word_ends, words
+from voice_agent_lab.measure.words import word_ends, words
 from voice_agent_lab.stages.asr import StreamingASR
 from voice_agent_lab.stages.endpointing import LearnedDetector, SilenceTimeout, TranscriptArrival
 from voice_agent_lab.stages.microphone import AudioInputStream
@@ -95,32 +95,32 @@ class Scenario:
     def of(cls, rng: Random) -> "Scenario":
         """Draw a scenario."""
         reply = rng.choice(REPLIES)
-        settings = dict(
-            frame=rng.choice((100, 100, 50, 150)),
-            delivery=rng.choice((0.0, 0.0, 0.05, 0.5)),
-            vad=rng.choice((0.0, 0.0, 0.02, 0.25)),
-            ear=rng.choice((0.0, 0.0, 0.1, 0.4)),
-            asr=(rng.choice((0.0, 0.01, 0.1, 0.2)), rng.choice(WAITS), rng.choice((0.0, 1.0))),
-            endpointing=rng.choice(("timeout", "timeout", "slow", "detector", "alarmed", "transcript")),
-            silence=rng.choice((0.1, 0.3, 0.5)),
-            tokens=_cut(reply, rng),
-            llm=(rng.choice(WAITS), rng.choice((0.0, 0.02, 0.3)), rng.choice((0.0, 0.0, 0.0, 0.2, 2.0))),
-            voice=rng.choice(("piece", "piece", "gathers", "all", "ahead", "filler", "mute", "silent")),
-            tts=(rng.choice(WAITS[:-1]), rng.choice((0.0, 0.02, 0.15)), rng.choice((0.05, 0.1, 0.3))),
-            silences=tuple(rng.choice((0.0, 0.0, 0.06, 0.16, 0.5)) for _ in range(3)),
-            overlap=rng.choice(("sequential", "chained", "concurrent", "concurrent", "eager", "eager")),
-            aggregation=rng.choice(("sentence", "clause", "word", 5, 20, "own")),
-            eager=(rng.choice((0.0, 0.1, 0.2)), rng.choice((True, False))),
-            interruption=(rng.choice((0.1, 0.3, 0.5)), rng.choice((0, 0, 1, 2)), rng.choice((0.3, 1.0))),
-            max_listening=rng.choice((3.0, 8.0, 60.0)),
-        )
+        settings = {
+            "frame": rng.choice((100, 100, 50, 150)),
+            "delivery": rng.choice((0.0, 0.0, 0.05, 0.5)),
+            "vad": rng.choice((0.0, 0.0, 0.02, 0.25)),
+            "ear": rng.choice((0.0, 0.0, 0.1, 0.4)),
+            "asr": (rng.choice((0.0, 0.01, 0.1, 0.2)), rng.choice(WAITS), rng.choice((0.0, 1.0))),
+            "endpointing": rng.choice(("timeout", "timeout", "slow", "detector", "alarmed", "transcript")),
+            "silence": rng.choice((0.1, 0.3, 0.5)),
+            "tokens": _cut(reply, rng),
+            "llm": (rng.choice(WAITS), rng.choice((0.0, 0.02, 0.3)), rng.choice((0.0, 0.0, 0.0, 0.2, 2.0))),
+            "voice": rng.choice(("piece", "piece", "gathers", "all", "ahead", "filler", "mute", "silent")),
+            "tts": (rng.choice(WAITS[:-1]), rng.choice((0.0, 0.02, 0.15)), rng.choice((0.05, 0.1, 0.3))),
+            "silences": tuple(rng.choice((0.0, 0.0, 0.06, 0.16, 0.5)) for _ in range(3)),
+            "overlap": rng.choice(("sequential", "chained", "concurrent", "concurrent", "eager", "eager")),
+            "aggregation": rng.choice(("sentence", "clause", "word", 5, 20, "own")),
+            "eager": (rng.choice((0.0, 0.1, 0.2)), rng.choice((True, False))),
+            "interruption": (rng.choice((0.1, 0.3, 0.5)), rng.choice((0, 0, 1, 2)), rng.choice((0.3, 1.0))),
+            "max_listening": rng.choice((3.0, 8.0, 60.0)),
+        }
         lines = []
         if rng.random() < 0.6:
-            lines = [dict(text=rng.choice(LINES), after=rng.choice((0.0, 0.2, 0.5)))]
+            lines = [{"text": rng.choice(LINES), "after": rng.choice((0.0, 0.2, 0.5))}]
             for _ in range(rng.randint(0, 2)):
                 during = rng.choice(("speaking", "speaking", "thinking", "listening", "processing_speech"))
                 after = round(rng.choice((0.0, 0.1, 0.3, 0.7, rng.uniform(0, 2))), 3)
-                lines.append(dict(text=rng.choice(LINES), after=after, during=during))
+                lines.append({"text": rng.choice(LINES), "after": after, "during": during})
         trouble = cancelled = None
         if rng.random() < 0.45:
             after = rng.choice((0, 0, 1, 2, 3, rng.randint(0, 40)))
@@ -140,10 +140,10 @@ class Scenario:
         first, wait, closing = s["llm"]
         detection = 1.0 if s["endpointing"] == "alarmed" else 0.0
         timeout = SilenceTimeout(s["silence"])
-        return dict(
-            audio=AudioInputStream(16000, s["frame"], s["delivery"]),
-            vad=_SlowVAD(s["vad"]),
-            endpointing={
+        return {
+            "audio": AudioInputStream(16000, s["frame"], s["delivery"]),
+            "vad": _SlowVAD(s["vad"]),
+            "endpointing": {
                 "timeout": timeout,
                 "slow": SlowTimeout(s["silence"], 0.03),
                 "transcript": TranscriptArrival(timeout, 0.4),
@@ -151,16 +151,16 @@ class Scenario:
                 s["endpointing"],
                 LearnedDetector(1.0, s["silence"] / 2, s["silence"], false_alarm_rate=detection),
             ),
-            asr=StreamingASR(processing, finalization, revision_rate=revised),
-            llm=Tokens(s["tokens"], wait, first, closing),
-            tts=self._voice(),
-            playback=Playback(s["ear"]),
-            overlap=s["overlap"],
-            aggregation=up_to_a_space if s["aggregation"] == "own" else s["aggregation"],
-            eager=Eager(silence=s["eager"][0], speak=s["eager"][1]) if s["overlap"] == "eager" else None,
-            interruption=Interruption(*s["interruption"]),
-            max_listening=s["max_listening"],
-        )
+            "asr": StreamingASR(processing, finalization, revision_rate=revised),
+            "llm": Tokens(s["tokens"], wait, first, closing),
+            "tts": self._voice(),
+            "playback": Playback(s["ear"]),
+            "overlap": s["overlap"],
+            "aggregation": up_to_a_space if s["aggregation"] == "own" else s["aggregation"],
+            "eager": Eager(silence=s["eager"][0], speak=s["eager"][1]) if s["overlap"] == "eager" else None,
+            "interruption": Interruption(*s["interruption"]),
+            "max_listening": s["max_listening"],
+        }
 
     def _voice(self) -> Voice:
         s = self.settings
@@ -405,8 +405,8 @@ def _wrong_in(turn: Turn, voice: Voice) -> Iterator[str]:
         if event.time < 0 or any(length < 0 for length in lengths):
             yield f"negative {event}"
     try:
-        metrics.get_total_latency(), metrics.get_time_to_first_audio(), turn.latencies, turn.spans
-        turn.barge_in_to_silence, turn.underruns, turn.wasted_tokens
+        _ = metrics.get_total_latency(), metrics.get_time_to_first_audio(), turn.latencies, turn.spans
+        _ = turn.barge_in_to_silence, turn.underruns, turn.wasted_tokens
         json.loads(turn.log.to_json(), parse_constant=lambda name: 1 / 0)
     except Exception as error:
         yield f"reading it: {error!r}"

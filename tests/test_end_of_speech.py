@@ -4,8 +4,8 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from tests.components import SlowTimeout, Tokens, Voice
 
+from tests.components import SlowTimeout, Tokens, Voice
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.stages.asr import StreamingASR
 from voice_agent_lab.stages.microphone import AudioInputStream

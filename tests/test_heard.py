@@ -8,6 +8,7 @@ after the user begins. The voices speak 15 characters a second.
 import asyncio
 
 import pytest
+
 from tests.components import (
     CHARS_PER_SECOND,
     Filler,
@@ -17,7 +18,6 @@ from tests.components import (
     Tokens,
     Voice,
 )
-
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.words import words
 from voice_agent_lab.presets import preset

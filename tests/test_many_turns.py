@@ -5,8 +5,8 @@ import gc
 
 import numpy as np
 import pytest
-from tests.components import Tokens, Voice
 
+from tests.components import Tokens, Voice
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.log import Event
 from voice_agent_lab.stages.asr import StreamingASR

@@ -5,8 +5,8 @@ from contextlib import aclosing
 
 import numpy as np
 import pytest
-from tests.components import Finals, Gives, Tokens, Voice, tone
 
+from tests.components import Finals, Gives, Tokens, Voice, tone
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.words import same_words
 from voice_agent_lab.stages.aggregation import aggregate
@@ -240,10 +240,10 @@ def test_a_pause_is_understood_as_it_may_be_written(tag):
             '<break strength="weak"/>', "<break", "< break />"]
 )  # fmt: skip
 def test_a_pause_that_does_not_say_how_long_it_is_is_refused(tag):
-    with pytest.raises(ValueError, match="0.8s"):
+    with pytest.raises(ValueError, match="time="):
         Say(f"Oh {tag} no.")
     agent = StreamingVoiceAgent()
-    with pytest.raises(StageError, match="0.8s"):
+    with pytest.raises(StageError, match="time="):
         simulate(agent.process_turn(f"Oh {tag} no."))
 
 

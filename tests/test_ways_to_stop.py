@@ -6,8 +6,8 @@ Each is tried in virtual and in real time, where nobody notices that nothing can
 import asyncio
 
 import pytest
-from tests.components import ERRORS, METHODS, Alarm, SlowTimeout, Tokens, Trouble, Voice
 
+from tests.components import ERRORS, METHODS, Alarm, SlowTimeout, Tokens, Trouble, Voice
 from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.stages.asr import StreamingASR
 from voice_agent_lab.stages.endpointing import SilenceTimeout
