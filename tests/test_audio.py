@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.audible import AUDIBLE_RMS
 from voice_agent_lab.stages.microphone import AudioInputStream
-from voice_agent_lab.stages.speech import AUDIBLE_RMS, speech_bounds, speech_like
+from voice_agent_lab.stages.speech import speech_bounds, speech_like
 
 RATE = 16000
 

@@ -148,6 +148,12 @@ def test_a_detail_cannot_overwrite_the_time_of_its_event():
     assert EventLog.from_json(log.to_json()).first("asr", "frame") == 1.0
 
 
+def test_what_falls_just_before_time_zero_by_rounding_is_at_zero():
+    log = EventLog(origin=0.3)
+    log.record("user", "speech_started", at=0.1 + 0.2 - 1e-10)
+    assert '"time": 0.0' in log.to_json()
+
+
 def strictly(text):
     """Read JSON as a browser does: without NaN and Infinity."""
 

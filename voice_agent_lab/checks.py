@@ -93,7 +93,7 @@ def check_sound(name: str, samples: object) -> np.ndarray:
     """
     if not isinstance(samples, np.ndarray):
         raise TypeError(f"{name} is {shown(samples)}; it must be an ndarray of float32, shape (samples,)")
-    if not np.issubdtype(samples.dtype, np.floating):
+    if samples.dtype.kind != "f":
         raise TypeError(
             f"{name} has dtype {samples.dtype}; it must be float32 in [-1, 1]: divide 16-bit samples by 32768"
         )

@@ -20,11 +20,12 @@ _CLOSURE = 0.05  # seconds: a stop consonant is silent for as long, and no pause
 def audible_windows(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return whether each window of a sound is audible, as bool of shape (windows,)."""
     window = max(1, round(WINDOW * sample_rate))
-    padded = np.pad(samples, (0, -len(samples) % window)).astype(np.float64)
-    windows = padded.reshape(-1, window)
+    begins = np.arange(0, len(samples), window)
+    if not len(begins):
+        return np.zeros(0, dtype=bool)
+    energy = np.add.reduceat(np.square(samples, dtype=np.float64), begins)
     # The last window may be short: its mean is over the samples that it has.
-    lengths = np.minimum(window, len(samples) - window * np.arange(len(windows)))
-    audible: np.ndarray = np.sqrt((windows**2).sum(axis=1) / np.maximum(lengths, 1)) > AUDIBLE_RMS
+    audible: np.ndarray = energy > AUDIBLE_RMS**2 * np.minimum(window, len(samples) - begins)
     return audible
 
 
@@ -34,12 +35,15 @@ def audible_stretches(samples: np.ndarray, sample_rate: int) -> list[tuple[float
     Silences shorter than 50 ms do not part two stretches.
     """
     window = max(1, round(WINDOW * sample_rate))
-    audible = np.flatnonzero(audible_windows(samples, sample_rate))
-    if not len(audible):
+    audible = audible_windows(samples, sample_rate)
+    if audible.all():
+        return [(0.0, len(samples) / sample_rate)] if len(audible) else []
+    found = np.flatnonzero(audible)
+    if not len(found):
         return []
-    parted = np.flatnonzero(np.diff(audible) > _CLOSURE * sample_rate / window)
-    firsts = audible[np.concatenate([[0], parted + 1])]
-    lasts = audible[np.concatenate([parted, [-1]])]
+    parted = np.flatnonzero(np.diff(found) > _CLOSURE * sample_rate / window)
+    firsts = found[np.concatenate([[0], parted + 1])]
+    lasts = found[np.concatenate([parted, [-1]])]
     return [
         (first * window / sample_rate, min((last + 1) * window, len(samples)) / sample_rate)
         for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)

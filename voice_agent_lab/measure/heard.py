@@ -14,12 +14,14 @@ Conventions
 -----------
 A `Passage` is text and the sound that belongs to it. Inside a passage a word's place in the text is
 taken to be its place in the *audible* sound, so that silence, wherever it lies, says nothing. A word
-was heard when its end was.
+was heard when its end was. Pauses lie at the ends of words: of one that ends where a pause begins, as
+exactly as windows tell, the end was heard.
 """
 
 from dataclasses import dataclass, field
 from math import isnan
 
+from voice_agent_lab.measure.audible import WINDOW
 from voice_agent_lab.measure.log import Event, EventLog
 from voice_agent_lab.measure.words import joined, word_ends, words
 
@@ -135,7 +137,7 @@ def text_heard(log: EventLog) -> str:
         made = sum(chunk.detail["seconds"] for chunk in passage.chunks)
         text = "".join(piece.detail["text"] for piece in passage.pieces)
         length = passage.audible if passage.whole else max(passage.audible, len(passage.text) / rate)
-        part = _until(text, _audible_until(passage, left), length) if passage.audible else ""
+        part = _until(text, _spoken_until(passage, left), length) if passage.audible else ""
         heard += _shared_out(part, passage.pieces)
         left -= made
         if left < -_HALF_SAMPLE or not passage.whole:
@@ -162,6 +164,13 @@ def _stretches(chunk: Event) -> list[tuple[float, float]]:
     """Return the audible stretches of a chunk; all of it, where the log does not tell."""
     stretches: list[tuple[float, float]] = chunk.detail.get("audible", [(0.0, chunk.detail["seconds"])])
     return stretches
+
+
+def _spoken_until(passage: Passage, seconds: float) -> float:
+    """Return how much of a passage was spoken by then: in a pause, with what its edges may be off by."""
+    reached = _audible_until(passage, seconds)
+    in_pause = _audible_until(passage, seconds + WINDOW / 2) == reached
+    return reached + 2 * WINDOW if in_pause else reached
 
 
 def _audible_until(passage: Passage, seconds: float) -> float:

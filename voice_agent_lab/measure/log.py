@@ -15,11 +15,13 @@ JSON as RFC 8259 has it, a number that was not measured is ``null``.
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import isfinite, nan
+from operator import attrgetter
 from typing import Any
 
 
@@ -81,6 +83,9 @@ def record_in(log: "EventLog") -> None:
     recorder.log = log
 
 
+_time = attrgetter("time")
+
+
 class EventLog:
     """The events of one turn.
 
@@ -106,12 +111,20 @@ class EventLog:
 
     def __init__(self, origin: float = 0.0, events: Iterable[Event] = (), offset: float = 0.0) -> None:
         self.origin, self.offset = origin, offset
-        self._events = list(events)
+        self._events: list[Event] = []
+        self._kinds: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
+        for event in events:
+            self._add(event)
+
+    def _add(self, event: Event) -> None:
+        self._events.append(event)
+        self._kinds[event.stage, event.name].append(event)
 
     def record(self, stage: str, name: str, *, at: float | None = None, **detail: object) -> None:
         """Add an event; see the function `record`."""
         now = asyncio.get_running_loop().time() if at is None else at
-        self._events.append(Event(round(now + self.offset - self.origin, 9), stage, name, detail))
+        time = round(now + self.offset - self.origin, 9) + 0.0  # no -0.0, which JSON would keep
+        self._add(Event(time, stage, name, detail))
 
     @contextmanager
     def recording(self) -> Iterator["EventLog"]:
@@ -123,22 +136,22 @@ class EventLog:
             _recorder.reset(token)
 
     def __iter__(self) -> Iterator[Event]:
-        return iter(sorted(self._events, key=lambda event: event.time))
+        return iter(sorted(self._events, key=_time))
 
     def __len__(self) -> int:
         return len(self._events)
 
     def all(self, stage: str, name: str) -> list[Event]:
         """Return all events of one kind, in order of time."""
-        return [event for event in self if event.stage == stage and event.name == name]
+        return sorted(self._kinds.get((stage, name), ()), key=_time)
 
     def first(self, stage: str, name: str) -> float:
         """Return the time of the first event of one kind, ``nan`` if it never happened."""
-        return min((e.time for e in self._events if e.stage == stage and e.name == name), default=nan)
+        return min((e.time for e in self._kinds.get((stage, name), ())), default=nan)
 
     def last(self, stage: str, name: str) -> float:
         """Return the time of the last event of one kind, ``nan`` if it never happened."""
-        return max((e.time for e in self._events if e.stage == stage and e.name == name), default=nan)
+        return max((e.time for e in self._kinds.get((stage, name), ())), default=nan)
 
     def to_json(self) -> str:
         """Return the log as JSON, one event on each line; the same log gives the same bytes."""

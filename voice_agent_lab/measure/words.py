@@ -56,6 +56,6 @@ def same_words(one: str, other: str) -> bool:
 
 
 def _plain(text: str) -> list[str]:
-    text = unicodedata.normalize("NFKC", text).casefold()
-    text = unicodedata.normalize("NFKC", regex.sub("[’‘ʼ＇`´]", "'", text))  # noqa: RUF001
+    text = regex.sub("[’‘ʼ＇`´]", "'", text)  # noqa: RUF001  # before NFKC, which makes a space of the last
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return [match[0] for match in regex.finditer(r"[\p{L}\p{M}\p{N}_']+", text)]

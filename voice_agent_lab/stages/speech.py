@@ -15,13 +15,11 @@ from math import nan
 import numpy as np
 
 from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.measure.audible import WINDOW, audible_windows
 from voice_agent_lab.measure.words import words
 
 CHARS_PER_SECOND = 150 * 5 / 60
 """The user's speaking rate: 150 words a minute of 5 characters each, the article's figures."""
-
-AUDIBLE_RMS = 0.01  # -40 dBFS
-_WINDOW = 0.010  # seconds
 
 # First and second formant of the vowels, in Hz; consonants borrow the neutral one. Rounded values
 # of an adult speaker, for a speech-like sound only: nothing is to be understood.
@@ -108,14 +106,10 @@ def speech_bounds(samples: np.ndarray, sample_rate: int) -> tuple[float, float]:
     tuple of float
         ``(nan, nan)`` if nothing is audible.
     """
-    window = max(1, round(_WINDOW * sample_rate))
-    padded = np.pad(samples, (0, -len(samples) % window)).astype(np.float64)
-    windows = padded.reshape(-1, window)
-    # The last window may be short: its mean is over the samples that it has.
-    lengths = np.minimum(window, len(samples) - window * np.arange(len(windows)))
-    audible = np.flatnonzero(np.sqrt((windows**2).sum(axis=1) / np.maximum(lengths, 1)) > AUDIBLE_RMS)
+    audible = np.flatnonzero(audible_windows(samples, sample_rate))
     if not len(audible):
         return (nan, nan)
+    window = max(1, round(WINDOW * sample_rate))
     first, last = int(audible[0]), int(audible[-1])
     return (first * window / sample_rate, min((last + 1) * window, len(samples)) / sample_rate)
 

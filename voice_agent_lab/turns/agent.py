@@ -15,11 +15,12 @@ runs on after a failure or a cancellation.
 
 Conventions
 -----------
-An agent's turns stand on one axis of time, its own. A second simulation, whose clock begins at 0
-again, follows where the first one ended.
+An agent's turns stand on one axis of time, its own. What runs in another event loop, whose clock need
+not have to do with the first one's, follows where that ended.
 """
 
 import asyncio
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any
@@ -155,8 +156,10 @@ class StreamingVoiceAgent:
             raise ValueError(
                 f"eager is given, but overlap is {overlap!r} and does not bet: use overlap='eager'"
             )
-        if keep_turns is not None and (isinstance(keep_turns, bool) or not keep_turns >= 1):
-            raise ValueError(f"keep_turns is {keep_turns!r}; it must be 1 or more, or None for all turns")
+        if not (keep_turns is None or (type(keep_turns) is int and keep_turns >= 1)):
+            raise ValueError(
+                f"keep_turns is {keep_turns!r}; it must be a whole number, 1 or more, or None for all turns"
+            )
         self.budgets = check_kind("latency_budgets", latency_budgets or LatencyBudgets(), LatencyBudgets)
         took = check_kind("latencies", latencies or StageLatencies.exactly(self.budgets), StageLatencies)
         asr_rng, llm_rng, tts_rng = np.random.default_rng(seed).spawn(3)
@@ -176,7 +179,11 @@ class StreamingVoiceAgent:
         self.states = StateMachine()
         self.turns: list[Turn] = []
         self.recording = Recording(self.tts.sample_rate, keeps=keep_recording)
-        self._keep_turns, self._ended = keep_turns, 0.0
+        self._keep_turns = keep_turns
+        self._ran: tuple[weakref.ref[asyncio.AbstractEventLoop] | None, float] = (
+            None,
+            0.0,
+        )  # in which loop, and until when
 
     def _check(self, needed: Mapping[str, tuple[str, ...]]) -> None:
         for name, attributes in needed.items():
@@ -314,14 +321,16 @@ class StreamingVoiceAgent:
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        """Continue the agent's axis of time where it ended, in a loop whose clock may have begun anew."""
+        """Continue the agent's axis of time; in another loop, where it ended."""
         self.states.begin()
-        now = asyncio.get_running_loop().time
-        self.recording.offset = max(self.recording.offset, round(self._ended - now(), 9))
+        loop = asyncio.get_running_loop()
+        last, ended = self._ran
+        if last is not None and last() is not loop:
+            self.recording.offset = round(ended - loop.time(), 9)
         try:
             yield
         finally:
-            self._ended = round(now() + self.recording.offset, 9)
+            self._ran = weakref.ref(loop), round(loop.time() + self.recording.offset, 9)
 
     def _new_log(self, began: float) -> EventLog:
         """Return a log whose time zero is a moment on the loop's clock."""

@@ -5,12 +5,14 @@ answers, the agent attends to the user. Whoever speaks over it long enough gets 
 taken of the interruption becomes the beginning of what is taken next.
 
 Speech over the agent that is too short to interrupt it is ignored, also if the answer ends before it is
-clear how long it is: it becomes a turn only if it goes on after the answer's last sound.
+clear how long it is: it becomes a turn only if it goes on after the answer's last sound. Speech that
+is long enough becomes a turn also if it reaches the agent only when there is nothing left to interrupt.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, aclosing
+from functools import partial
 from math import inf
 
 from voice_agent_lab.measure.log import EventLog, record, record_in
@@ -52,6 +54,7 @@ class Ears:
     def put_back(self, frame: JudgedFrame) -> None:
         """Take a frame back that was taken and could not be used."""
         self._frames.put_back(frame)
+        self.reached = frame.began
 
     async def speech(self, begun: list[JudgedFrame], over: Callable[[], bool]) -> list[JudgedFrame]:
         """Return the frames from the next speech on, those in `begun` first; none if it is `over`."""
@@ -117,7 +120,8 @@ class Conversation:
             async with AsyncExitStack() as closing:
                 ears = Ears(self.hearing.frames(guard("microphone", microphone.frames)))
                 closing.push_async_callback(ears.aclose)
-                speaking = asyncio.create_task(play(script, microphone, self._reached), name="user")
+                lines = play(script, microphone, partial(self._reached, ears))
+                speaking = asyncio.create_task(lines, name="user")
                 closing.push_async_callback(ended, speaking)
 
                 def over() -> bool:
@@ -135,9 +139,13 @@ class Conversation:
                     taken = await self._carried_over(attention, ears) if attention else []
                 speaking.result()
 
-    async def _reached(self, state: AgentState) -> None:
-        patience = self.hearing.max_listening + self.hearing.microphone.latency
-        await self.states.reached(state, patience)
+    async def _reached(self, ears: Ears, state: AgentState) -> None:
+        """Wait until the agent is in a state; it listens for the next line when it has heard the last."""
+        microphone, user = self.hearing.microphone, self.hearing.user
+        frame = microphone.chunk_size / microphone.sample_rate
+        while state is AgentState.LISTENING and user and user.talks_after(ears.reached):  # noqa: ASYNC110
+            await asyncio.sleep(frame)
+        await self.states.reached(state, self.hearing.max_listening + microphone.latency)
 
     async def _take_turn(self, ears: Ears, taken: list[JudgedFrame]) -> Attention | None:
         """Hear one turn out and answer it; return the attention paid meanwhile, None if nothing was answered."""
@@ -166,8 +174,11 @@ class Conversation:
                 listening = asyncio.create_task(ears.next(), name="attend")
                 await asyncio.wait({listening, answer}, return_when=asyncio.FIRST_COMPLETED)
                 if answer.done() or _is_over(listening):
-                    if listening.done() and not _is_over(listening):
-                        ears.put_back(listening.result())
+                    if not _is_over(listening):
+                        if listening.done():
+                            ears.put_back(listening.result())
+                    elif attention.paused:  # no word can follow
+                        self._resume()
                     await answer
                     attention.answered = asyncio.get_running_loop().time()
                     return attention
@@ -181,8 +192,7 @@ class Conversation:
                     record("agent", "paused")
                     words.begin(attention.frames, self._words_from(attention.frames[0]))
                 elif reaction is Reaction.RESUME:
-                    self.answering.playback.resume()
-                    record("agent", "resumed")
+                    self._resume()
                     await words.aclose()
                 elif reaction is Reaction.INTERRUPT:
                     await self._stop(attention.frames[0].began)
@@ -192,6 +202,10 @@ class Conversation:
                 closing.push_async_callback(words.aclose)
                 if listening is not None:
                     closing.push_async_callback(ended, listening)
+
+    def _resume(self) -> None:
+        self.answering.playback.resume()
+        record("agent", "resumed")
 
     def _words_from(self, frame: JudgedFrame) -> str:
         return self.hearing.user.words_from(frame.began) if self.hearing.user else ""
@@ -207,14 +221,15 @@ class Conversation:
 
     async def _carried_over(self, attention: Attention, ears: Ears) -> list[JudgedFrame]:
         """Return what was taken over the agent and belongs to the next turn; see the module's rule."""
-        while attention.frames and attention.answered < inf and not attention.paused:
-            last = attention.frames[-1]
-            if last.speech and last.ended > attention.answered:
+        while attention.answered < inf and not attention.paused:
+            if ears.reached > attention.answered and (not attention.frames or attention.frames[-1].speech):
                 break
             try:
-                attention.take(await ears.next())
+                frame = await ears.next()
             except StopAsyncIteration:
                 return []
+            if attention.take(frame) is Reaction.INTERRUPT:
+                break
         return attention.frames
 
 

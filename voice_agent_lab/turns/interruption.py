@@ -5,7 +5,7 @@ probation: then playback is only paused, and goes on where it was if no words fo
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
@@ -128,6 +128,7 @@ class WordCount:
     def __init__(self, asr: Recogniser) -> None:
         self._asr, self._words = asr, 0
         self._frames: asyncio.Queue[np.ndarray] = asyncio.Queue()
+        self._audio: AsyncGenerator[np.ndarray] | None = None
         self._hypotheses: RunAhead[tuple[str, bool]] | None = None
 
     def begin(self, taken: Sequence[JudgedFrame], user_input: str) -> None:
@@ -135,7 +136,8 @@ class WordCount:
         self._words, self._frames = 0, asyncio.Queue()
         for frame in taken:
             self._frames.put_nowait(frame.samples)
-        hypotheses = guard("asr", self._asr.transcribe_stream, self._audio(), user_input)
+        self._audio = self._taken()
+        hypotheses = guard("asr", self._asr.transcribe_stream, self._audio, user_input)
         self._hypotheses = RunAhead(hypotheses, name="words of an interruption")
 
     def take(self, frame: JudgedFrame) -> None:
@@ -149,12 +151,15 @@ class WordCount:
             self._words = len(words(text))
         return self._words
 
-    async def _audio(self) -> AsyncIterator[np.ndarray]:
+    async def _taken(self) -> AsyncGenerator[np.ndarray]:
         while True:
             yield await self._frames.get()
 
     async def aclose(self) -> None:
         """Stop counting."""
-        if self._hypotheses:
-            await self._hypotheses.aclose()
-            self._hypotheses = None
+        if self._hypotheses and self._audio:
+            try:
+                await self._hypotheses.aclose()
+            finally:
+                await self._audio.aclose()  # a recogniser need not close what it reads from
+                self._hypotheses = None
