@@ -108,7 +108,9 @@ def _binomial(n: int, p: float) -> np.ndarray:
     """Return the chances of 0 to `n` hits, each with chance `p`."""
     k = np.arange(n + 1)
     # Through logarithms: the coefficients of a thousand draws are too large for a float.
-    coefficients = np.concatenate([[0.0], np.cumsum(np.log(np.arange(n, 0, -1)) - np.log(np.arange(1, n + 1)))])
+    coefficients = np.concatenate(
+        [[0.0], np.cumsum(np.log(np.arange(n, 0, -1)) - np.log(np.arange(1, n + 1)))]
+    )
     return np.exp(coefficients + k * np.log(p) + (n - k) * np.log1p(-p))
 
 
