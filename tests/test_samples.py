@@ -60,7 +60,7 @@ def test_an_estimate_is_written_with_its_interval_and_its_size():
 
 
 def test_bad_arguments_are_named():
-    with pytest.raises(ValueError, match="^percent is 100; it must be more than 0 and less than 100"):
+    with pytest.raises(ValueError, match=r"^percent is 100; it must be more than 0 and less than 100"):
         percentile([1.0], 100)
-    with pytest.raises(ValueError, match="^hits is 3; it must be between 0 and n, which is 2"):
+    with pytest.raises(ValueError, match=r"^hits is 3; it must be between 0 and n, which is 2"):
         share(3, 2)

@@ -10,7 +10,7 @@ A stage *works* while it is busy with an item; waiting for input does not count.
 
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import lru_cache
 from math import isnan
 

@@ -11,6 +11,9 @@ Seconds from the end of speech to the final transcript.
 SOURCE = "pipecat-ai/stt-benchmark, 2026-06"
 """How a table of sources names it."""
 
+UTTERANCES = 1000
+"""How many utterances each recogniser was given. The rows were added by different people at different places."""
+
 DEEPGRAM_NOVA_3 = {"median": 0.247, "p95": 0.298, "p99": 0.326}
 
 NEMOTRON_3 = {"median": 0.221, "p95": 0.238}
