@@ -272,7 +272,8 @@ LIVEKIT = Preset(
         f"cut-offs with a timeout of {_V1['timeout']} s",
         "finalisation": f"what is left after {_LIVEKIT_MIN} s of endpointing, beside which it runs, of a LogNormal "
         f"with median {_IN_LIVEKIT['median']} s and 90th percentile {_IN_LIVEKIT['p90']} s: LiveKit's "
-        f"transcription_delay with Deepgram nova-3; {apresvous.SOURCE}, so its tail is a guess. After 2.5 s there would be less.",
+        f"transcription_delay with Deepgram nova-3; {apresvous.SOURCE}, so its tail is a guess. After 2.5 s "
+        "there would be less.",
         **_SERVICES,
         "text aggregation": "sentence, LiveKit's default (at least 20 characters there)",
         "frames and chunks": "50 ms, LiveKit's default (a chunk takes half its length, as in the article)",
