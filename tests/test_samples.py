@@ -5,7 +5,7 @@ from math import inf, isnan, nan
 import numpy as np
 import pytest
 
-from voice_agent_lab.measure.samples import Estimate, percentile, share
+from voice_agent_lab.measure.samples import Estimate, mean, percentile, share
 
 
 @pytest.mark.parametrize(("n", "low", "high"), [(6, 1, 6), (10, 2, 9), (20, 6, 15), (100, 40, 61)])
@@ -31,6 +31,18 @@ def test_at_least_95_of_100_intervals_hold_the_true_percentile(percent):
     assert 0.95 - 0.01 <= held < 1.0
 
 
+def test_about_95_of_100_intervals_hold_the_true_mean():
+    rng = np.random.default_rng(4)
+    found = [mean(rng.exponential(0.5, 60)) for _ in range(2000)]
+    held = np.mean([each.low <= 0.5 <= each.high for each in found])
+    assert 0.92 < held < 0.97
+
+
+def test_a_mean_of_one_value_has_no_interval():
+    assert mean([2.0, nan]) == Estimate(2.0, -inf, inf, 1)
+    assert isnan(mean([]).value)
+
+
 def test_what_was_not_measured_is_left_out():
     assert percentile([nan, 2.0, nan]) == Estimate(2.0, -inf, inf, 1)
     empty = percentile([nan])
@@ -53,7 +65,8 @@ def test_a_share_of_nothing_is_not_a_number_and_can_be_anything():
 
 
 def test_an_estimate_is_written_with_its_interval_and_its_size():
-    assert str(Estimate(1.62, 1.584, 1.7, 20)) == "1.62 (1.58 to 1.70), n = 20"
+    shown = Estimate(1.62, 1.584, 1.7, 20)
+    assert str(shown) == f"{shown}" == "1.62 (1.58 to 1.70), n = 20"
     assert f"{Estimate(0.5, 0.25, inf, 9):.0%}" == "50% (25% or more)"
     assert f"{Estimate(0.5, -inf, 0.75, 9):.1f}" == "0.5 (0.8 or less)"
     assert f"{Estimate(0.5, -inf, inf, 3):.1f}" == "0.5 (no interval)"

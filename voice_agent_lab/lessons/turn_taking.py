@@ -19,7 +19,7 @@ from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.lessons.exercises import finished_turn
 from voice_agent_lab.lessons.explorer import explorer, slider
 from voice_agent_lab.measure.reported import article_time_to_first_audio, livekit_e2e
-from voice_agent_lab.measure.samples import percentile
+from voice_agent_lab.measure.samples import mean, percentile
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.models.pauses import PauseModel
 from voice_agent_lab.plots.conversation import Stretch, bets
@@ -181,9 +181,9 @@ def eager_table(silences: Sequence[float], turns: int = 100, timeout: float = 1.
     Returns
     -------
     pandas.DataFrame
-        The number of turns that were not cut off, the mean seconds saved, the calls of the language model
-        beyond one for each turn (as a share), the wasted tokens for each turn, and the share of turns in
-        which a bet was won.
+        The number of turns that were not cut off, the mean seconds saved with its interval, the calls of the
+        language model beyond one for each turn (as a share), the wasted tokens for each turn, and the share
+        of turns in which a bet was won.
     """
     asked = questions_with_pauses(turns, PauseModel())
     certain = [_eager_turn(text, inf, timeout) for text in asked]
@@ -195,9 +195,10 @@ def eager_table(silences: Sequence[float], turns: int = 100, timeout: float = 1.
         lost = [len(eager[k].log.all("llm", "withdrawn")) for k in kept]
         won = [not isnan(eager[k].lead) for k in kept]
         wasted = [eager[k].wasted_tokens for k in kept]
-        rows.append((len(kept), np.mean(saved), np.mean(lost), np.mean(wasted), np.mean(won)))
+        gain = mean(saved)
+        rows.append((gain.n, gain.value, gain.low, gain.high, np.mean(lost), np.mean(wasted), np.mean(won)))
     index = pd.Index(silences, name="bet after (s)")
-    columns = ["turns", "saved (s)", "more calls", "wasted tokens", "bets won"]
+    columns = ["turns", "saved (s)", "from", "to", "more calls", "wasted tokens", "bets won"]
     return pd.DataFrame(rows, index=index, columns=columns).round(3)
 
 

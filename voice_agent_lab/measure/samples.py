@@ -1,4 +1,4 @@
-"""How far a sample speaks for what it was drawn from: percentiles and shares with their size and an interval.
+"""How far a sample speaks for what it was drawn from: percentiles, means and shares with size and interval.
 
 A median of twenty turns is not the median. The interval says where the true value lies, whatever the
 distribution: of 100 intervals that are made like this, 95 or more hold it.
@@ -8,7 +8,8 @@ Conventions
 A percentile is numpy's, interpolated. Its interval runs between two of the measured values (order
 statistics): how many of `n` values lie below the true percentile is binomially distributed. Where
 the sample is too small for a bound there is none, and it is infinite; a median needs 6 values to have both.
-The interval of a share is that of Clopper and Pearson. What is ``nan`` was not measured and is left out.
+The interval of a share is that of Clopper and Pearson, that of a mean the normal one. What is ``nan``
+was not measured and is left out.
 """
 
 from collections.abc import Callable, Iterable
@@ -41,7 +42,12 @@ class Estimate:
     n: int
 
     def __format__(self, spec: str) -> str:
-        """Return the value with its interval, each formatted by `spec`: ``1.62 (1.58 to 1.70)``."""
+        """Return the value with its interval, each formatted by `spec`: ``1.62 (1.58 to 1.70)``.
+
+        Without `spec` it is as `str` gives it.
+        """
+        if not spec:
+            return str(self)
         low, high = format(self.low, spec), format(self.high, spec)
         if isinf(self.low) and isinf(self.high):
             return f"{format(self.value, spec)} (no interval)"
@@ -84,6 +90,25 @@ def percentile(values: Iterable[float], percent: float = 50) -> Estimate:
     low = float(ordered[lower - 1]) if lower >= 1 else -inf
     high = float(ordered[upper - 1]) if upper <= n else inf
     return Estimate(float(np.percentile(ordered, percent)), low, high, n)
+
+
+def mean(values: Iterable[float]) -> Estimate:
+    """Return the mean of a sample with its interval, 1.96 standard errors to each side.
+
+    That is right for some thirty values or more, unless a few of them are very large.
+
+    Parameters
+    ----------
+    values : iterable of float
+        The sample; ``nan`` is left out. One value alone has no interval.
+    """
+    kept = np.array([value for value in values if not isnan(value)])
+    n = len(kept)
+    if n < 2:
+        return Estimate(float(kept[0]) if n else nan, -inf, inf, n)
+    error = 1.96 * float(kept.std(ddof=1)) / n**0.5
+    middle = float(kept.mean())
+    return Estimate(middle, middle - error, middle + error, n)
 
 
 def share(hits: int, n: int) -> Estimate:
