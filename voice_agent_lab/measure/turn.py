@@ -196,6 +196,7 @@ class Turn(_Shown):
             "asr_finalization": interval(log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"),
             "llm_first_token": metrics.time_to_first_token,
             "time_to_first_audio": metrics.get_time_to_first_audio(),
+            "voice_to_voice": metrics.voice_to_voice,
         }
         return {
             "asr_processing": [e.detail["took"] for e in log.all("asr", "frame")],
