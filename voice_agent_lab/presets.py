@@ -182,7 +182,7 @@ TUNED_CASCADE = Preset(
 # Language model and voice of both frameworks are the same, and so is the recogniser, but it was measured in
 # each of them.
 _GPT_41 = [ms / 1000 for ms in aiewf_eval.HOSTED_MS["gpt-4.1"][:2]]
-_LLM = _spread(*_GPT_41)
+_LLM = _spread(_GPT_41[0], _GPT_41[1])
 _VOICE = _spread(0.19, 0.26)
 _SERVICES = {
     "first token": f"LogNormal, median {_GPT_41[0]:.3f} s, 95th percentile {_GPT_41[1]:.3f} s: gpt-4.1, time to "
@@ -326,7 +326,7 @@ ON_DEVICE = Preset(
     StageLatencies(
         0.0,
         LeftAfter(_spread(_NEMOTRON_ASR["median"], _NEMOTRON_ASR["p95"]), _COMPLETE),
-        _spread(*_NEMOTRON),
+        _spread(_NEMOTRON[0], _NEMOTRON[1]),
         1 / 70,
         LogNormal(0.034, 0.45),
         0.05,

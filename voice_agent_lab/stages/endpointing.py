@@ -386,4 +386,7 @@ class TranscriptArrival:
 
     def own(self) -> "TranscriptArrival":
         """Return one with the same settings and a state of its own; see `Policy.own`."""
-        return TranscriptArrival(self.policy.own(), self.longest_wait)
+        own = copy(self)
+        own.policy = self.policy.own() if hasattr(self.policy, "own") else copy(self.policy)
+        own.reset()
+        return own
