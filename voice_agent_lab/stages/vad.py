@@ -84,7 +84,7 @@ class EnergyVAD:
 
     async def hears_speech(self, frame: np.ndarray) -> bool:
         """Return whether the frame is loud enough."""
-        return float(np.abs(frame).sum()) > self.threshold * len(frame)
+        return float(np.mean(np.abs(frame))) > self.threshold
 
     def reset(self) -> None:
         """Do nothing: each frame is judged alone."""
