@@ -18,6 +18,7 @@ from voice_agent_lab.checks import check_rate, check_seconds, shown
 from voice_agent_lab.measure.words import joined
 from voice_agent_lab.stages.distributions import Distribution, drawn
 from voice_agent_lab.stages.speech import SpokenWord, spoken_words
+from voice_agent_lab.stages.user import Saying
 
 
 class Recogniser(Protocol):
@@ -91,14 +92,19 @@ class StreamingASR:
         audio_stream : async iterator of ndarray
             The frames; words are placed in them at the simulated user's speaking rate.
         ground_truth : str
-            What is being said.
+            What is being said; a `Saying` may grow while it is.
         """
-        words, _ = spoken_words(ground_truth)
+        said, samples, shown = str(ground_truth), 0, ""
+        words, _ = spoken_words(said)
         wrong_at_first = self._rng.random(len(words)) < self.revision_rate
-        samples, shown = 0, ""
         async for frame in audio_stream:
             await asyncio.sleep(self._processing())
             samples += len(frame)
+            if isinstance(ground_truth, Saying) and ground_truth.so_far() != said:
+                said = ground_truth.so_far()
+                words, _ = spoken_words(said)
+                more = self._rng.random(len(words) - len(wrong_at_first)) < self.revision_rate
+                wrong_at_first = np.concatenate([wrong_at_first, more])
             partial = self._hypothesis(words, wrong_at_first, samples / self.sample_rate)
             if partial != shown:
                 shown = partial

@@ -34,6 +34,21 @@ class Utterance:
     ended: float
 
 
+class Saying(str):
+    """What the user has begun to say; `so_far` tells what has been added meanwhile.
+
+    Whoever takes it for a plain text has the words of the moment at which it was made.
+    """
+
+    so_far: Callable[[], str]
+
+    def __new__(cls, so_far: Callable[[], str]) -> "Saying":
+        """Take what is said now."""
+        saying = super().__new__(cls, so_far())
+        saying.so_far = so_far
+        return saying
+
+
 class User:
     """Somebody who speaks.
 

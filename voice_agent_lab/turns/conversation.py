@@ -17,6 +17,7 @@ from math import inf
 
 from voice_agent_lab.measure.log import EventLog, record, record_in
 from voice_agent_lab.measure.turn import Turn
+from voice_agent_lab.stages.user import Saying
 from voice_agent_lab.stages.vad import JudgedFrame
 from voice_agent_lab.streams import RunAhead, ended, guard, named
 from voice_agent_lab.turns.answering import Answering
@@ -150,7 +151,7 @@ class Conversation:
     async def _take_turn(self, ears: Ears, taken: list[JudgedFrame]) -> Attention | None:
         """Hear one turn out and answer it; return the attention paid meanwhile, None if nothing was answered."""
         user_input = self._words_from(taken[0])
-        record("user", "input", text=user_input)
+        record("user", "input", text=str(user_input))
         async with self.answering.betting() as bets:
             async with aclosing(ears.following(taken)) as frames:
                 transcript = await self.hearing.transcript(frames, user_input, bets)
@@ -210,7 +211,8 @@ class Conversation:
         record("agent", "resumed")
 
     def _words_from(self, frame: JudgedFrame) -> str:
-        return self.hearing.user.words_from(frame.began) if self.hearing.user else ""
+        user = self.hearing.user
+        return Saying(lambda: user.words_from(frame.began)) if user else ""
 
     async def _stop(self, began: float) -> None:
         """Begin to fall silent for an interruption that began at a moment."""
