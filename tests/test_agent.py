@@ -238,6 +238,13 @@ def test_latencies_apart_from_budgets_can_miss_them():
     assert report["asr_processing"].status == "met"
 
 
+def test_a_turn_gives_its_wait_to_whoever_promised_one():
+    turn = one_turn()
+    report = LatencyBudgets(voice_to_voice=2.0).judge(turn.latencies)
+    assert report["voice_to_voice"].items == (turn.metrics.voice_to_voice,)
+    assert report["voice_to_voice"].status == "met"
+
+
 def test_a_turn_in_which_nobody_speaks_ends_and_has_no_times():
     agent = StreamingVoiceAgent(vad=EnergyVAD(threshold=0.9), max_listening=5.0, asr=Deaf())
     metrics = simulate(agent.process_turn(PROMPT))

@@ -8,6 +8,7 @@ import pytest
 from voice_agent_lab.measure.latency import LatencyBudgets
 from voice_agent_lab.stages.distributions import (
     Fixed,
+    LeftAfter,
     LogNormal,
     Measured,
     StageLatencies,
@@ -23,7 +24,13 @@ def draws(distribution, size=MANY, seed=1):
     return distribution.samples(np.random.default_rng(seed), size)
 
 
-ALL = [Fixed(0.3), Measured((0.1, 0.2, 0.5)), LogNormal(0.3), WithStalls(LogNormal(0.3), 0.1, 2.0)]
+ALL = [
+    Fixed(0.3),
+    Measured((0.1, 0.2, 0.5)),
+    LogNormal(0.3),
+    WithStalls(LogNormal(0.3), 0.1, 2.0),
+    LeftAfter(LogNormal(0.3), 0.25),
+]
 
 
 @pytest.mark.parametrize("distribution", ALL)
@@ -67,6 +74,12 @@ def test_log_normal_has_its_median_and_its_sigma(median, sigma):
     assert abs(logs.mean() - np.log(median)) < five_errors
     assert abs(logs.std() - sigma) < five_errors
     assert abs(np.mean(np.exp(logs) < median * np.exp(sigma)) - 0.8413) < 0.006 or sigma == 0
+
+
+def test_what_is_left_after_something_is_the_rest_or_nothing():
+    whole, left = draws(LogNormal(0.3)), draws(LeftAfter(LogNormal(0.3), 0.3))
+    assert np.array_equal(left, np.where(whole > 0.3, whole - 0.3, 0.0))
+    assert draws(LeftAfter(0.5, 0.2), 3) == pytest.approx([0.3] * 3)
 
 
 def test_stalls_come_as_often_as_they_should_and_are_added_to_the_body():

@@ -251,13 +251,25 @@ def test_a_rate_is_a_number(rate):
 def test_a_transcript_is_waited_for_but_not_for_ever():
     policy = TranscriptArrival(SilenceTimeout(0.3), longest_wait=0.4)
     frames = [policy.finished(speech, 0.1) for speech in [True] * 2 + [False] * 8]
-    assert frames.index(True) == 2 + 2 + 4  # silence of 0.3 s with the third frame, then 0.4 s more
+    assert frames.index(True) == 2 + 3  # with the fourth frame of silence: from the end of speech
     policy.reset()
-    assert not any(policy.finished(speech, 0.1) for speech in [True] * 2 + [False] * 3)
+    assert not any(policy.finished(speech, 0.1) for speech in [True] * 2 + [False] * 2)
     policy.understood(" ")
     assert not policy.finished(False, 0.1)
     policy.understood("hello")
     assert policy.finished(False, 0.1)
+
+
+def test_without_any_text_only_the_watchdog_ends_the_turn_five_seconds_after_the_end_of_speech():
+    policy = TranscriptArrival(SmartTurnOrTimeout(1.0))
+    frames = [policy.finished(speech, 0.1) for speech in [True] * 3 + [False] * 60]
+    assert frames.index(True) == 3 + 50 - 1
+
+
+def test_a_wait_for_a_transcript_starts_again_when_the_user_speaks_again():
+    policy = TranscriptArrival(SilenceTimeout(0.2), longest_wait=0.5)
+    frames = [policy.finished(speech, 0.1) for speech in [True, *[False] * 4, True, *[False] * 6]]
+    assert frames.index(True) == 6 + 5 - 1
 
 
 def test_a_slow_recogniser_holds_the_turn_open_until_it_has_understood_something():

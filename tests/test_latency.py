@@ -161,6 +161,20 @@ def test_the_worst_item_decides_and_the_report_says_how_many_missed_and_by_how_m
     }
 
 
+def test_the_whole_wait_can_be_promised_and_is_judged_like_any_part():
+    parts_kept = {name: [0.0] for name in LatencyBudgets().promised}
+    report = LatencyBudgets(voice_to_voice=0.8).judge({**parts_kept, "voice_to_voice": [1.62]})
+    assert report["voice_to_voice"] == Verdict("voice_to_voice", 0.8, (1.62,))
+    assert [v.status for v in report.verdicts] == ["met"] * 7 + ["missed"]
+    assert report.table().loc["voice_to_voice", "verdict"] == "missed by 0.820 s (1 of 1)"
+
+
+def test_a_wait_that_nobody_promised_has_no_verdict():
+    report = LatencyBudgets().judge({"voice_to_voice": [9.0]})
+    assert [v.name for v in report.verdicts] == list(LatencyBudgets().promised)
+    assert "voice_to_voice" not in report.table().index
+
+
 @pytest.mark.parametrize(
     ("items", "status", "worst", "over", "missed"),
     [

@@ -1,6 +1,7 @@
 """Presets: each number where its source has it, and what a turn with them takes."""
 
 import re
+from dataclasses import replace
 from math import isclose
 
 import numpy as np
@@ -8,10 +9,18 @@ import pytest
 
 from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.measure.samples import share
+from voice_agent_lab.models.pauses import PauseModel
 from voice_agent_lab.presets import PRESETS, Preset, preset
+from voice_agent_lab.published import apresvous, eot_bench
 from voice_agent_lab.published.primer import TO_AGENT_MS, TO_USER_MS
-from voice_agent_lab.stages.distributions import StageLatencies
-from voice_agent_lab.stages.endpointing import SilenceTimeout
+from voice_agent_lab.stages.distributions import LeftAfter, StageLatencies
+from voice_agent_lab.stages.endpointing import (
+    LearnedDetector,
+    MinMaxDelay,
+    SilenceTimeout,
+    SmartTurnOrTimeout,
+)
 
 PROMPT = "Hello, how are you today?"  # answered with "Hello there! ...", two words
 
@@ -110,14 +119,62 @@ def test_a_longer_first_sentence_costs_its_tokens():
     ("name", "waits", "mean"),
     [
         # Decisions fall at the end of a frame of 20 ms, so 0.212 s become 0.22 s.
-        ("pipecat-defaults", {0.22, 3.2}, 1.051),
-        ("on-device", {0.22, 3.2}, 1.051),
+        ("pipecat-defaults", {0.22, 3.2}, 0.882 * 0.212 + 0.118 * 3.2),
+        ("on-device", {0.22, 3.2}, 0.882 * 0.212 + 0.118 * 3.2),
         ("livekit-defaults", {0.3, 2.5}, 0.91 * 0.3 + 0.09 * 2.5),
     ],
 )
 def test_both_frameworks_answer_in_two_groups(name, waits, mean):
     assert {parts(turn_with(name, seed=seed))["endpointing"] for seed in range(25)} == waits
     assert isclose(preset(name).agent().endpointing.mean_wait, mean, abs_tol=0.002)
+
+
+def test_smart_turns_errors_are_those_of_a_published_row():
+    row = eot_bench.OPERATING_POINTS.loc[("SmartTurn v3.2", "0.3 s")]
+    policy = preset("pipecat-defaults").agent().endpointing
+    assert policy.detection_rate == row["detection rate"]
+    as_benchmarked = LearnedDetector(
+        policy.detection_rate, row["delay"], row["timeout"], false_alarm_rate=policy.false_alarm_rate
+    )
+    assert as_benchmarked.mean_wait == pytest.approx(row["mean wait"], abs=0.001)
+    assert PauseModel().cut_offs(as_benchmarked) == pytest.approx(row["cut-offs"], abs=0.001)
+
+
+def test_a_learner_can_move_smart_turns_errors():
+    moved = SmartTurnOrTimeout(1.0, false_alarm_rate=0.07)
+    assert {parts(turn_with("pipecat-defaults", endpointing=moved))["endpointing"]} == {0.22}
+
+
+def test_finalisation_runs_beside_endpointing_in_both_frameworks():
+    rng = np.random.default_rng(0)
+    for name, median in (("pipecat-defaults", 0.247 - 0.212), ("livekit-defaults", 0.361 - 0.3)):
+        left = preset(name).latencies.asr_finalization.samples(rng, 100_000)
+        assert np.median(left) == pytest.approx(median, abs=0.005)
+        assert left.min() == 0.0
+
+
+def test_ten_turns_of_livekit_look_like_the_ten_that_were_measured():
+    # They were measured with Silero's silence of 0.55 s, beside which finalisation has longer to run.
+    livekit = preset("livekit-defaults")
+    beside = LeftAfter(livekit.latencies.asr_finalization.latency, 0.55)
+    latencies, turns = replace(livekit.latencies, asr_finalization=beside), []
+    for seed in range(200):
+        policy = MinMaxDelay(vad_silence=0.55, rng=np.random.default_rng(seed))
+        turns.append(
+            turn_with("livekit-defaults", seed=seed, latencies=latencies, endpointing=policy).metrics
+        )
+    delays = np.array([m.asr_complete - m.speech_ended - 0.114 for m in turns])  # less the way in
+    tens = delays.reshape(20, 10)
+    for percent, measured in ((50, "median"), (90, "p90")):
+        of_tens = np.percentile(tens, percent, axis=1)
+        assert of_tens.min() <= apresvous.END_OF_TURN_DELAY[measured] <= of_tens.max() + 0.02
+    fast = share(apresvous.FAST_TURNS, apresvous.TURNS)
+    assert fast.low < np.mean(delays < 0.60) < fast.high
+    slow = share(apresvous.SLOW_TURNS, apresvous.TURNS)
+    assert slow.low < np.mean(delays >= 2.49) < slow.high
+    whole = livekit.latencies.asr_finalization.latency.samples(np.random.default_rng(0), 100_000)
+    measured = [apresvous.TRANSCRIPTION_DELAY[name] for name in ("median", "p90")]
+    assert np.percentile(whole, [50, 90]) == pytest.approx(measured, rel=0.02)
 
 
 def test_the_median_services_of_the_frameworks_are_the_sources():

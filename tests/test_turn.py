@@ -139,6 +139,7 @@ def test_the_latencies_are_those_of_every_item_under_its_budgets_name():
         "tts_first_chunk": [0.2, 0.2],
         "tts_chunk_generation": [0.05],
         "time_to_first_audio": [0.8],
+        "voice_to_voice": [1.9],
     }
 
 
@@ -205,6 +206,7 @@ def test_a_turn_that_broke_off_keeps_what_was_measured_and_shows_no_unfinished_s
         "tts_first_chunk": [],
         "tts_chunk_generation": [],
         "time_to_first_audio": [],
+        "voice_to_voice": [],
     }
     assert broken.spans == turn().spans[:4]
 

@@ -13,6 +13,7 @@ import numpy as np
 Kind = TypeVar("Kind")
 Rate = TypeVar("Rate", int, float)
 _LONGEST = 80  # characters
+_LOUDEST = 2.0  # a resampled sound may exceed full scale a little; one that is not scaled exceeds it by far
 
 
 def shown(value: object) -> str:
@@ -101,4 +102,6 @@ def check_sound(name: str, samples: object) -> np.ndarray:
         raise ValueError(f"{name} has shape {samples.shape}; it must be mono, of shape (samples,)")
     if not np.isfinite(samples).all():
         raise ValueError(f"{name} holds values that are no finite numbers; each must be in [-1, 1]")
+    if len(samples) and (peak := float(np.abs(samples).max())) > _LOUDEST:
+        raise ValueError(f"{name} reaches {peak:g}; samples must be in [-1, 1]: divide 16-bit ones by 32768")
     return samples

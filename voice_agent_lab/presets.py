@@ -7,7 +7,7 @@ Conventions
 -----------
 Seconds, but for names that end in ``_ms``. A log-normal latency is given here by its median and 95th
 percentile, as published. In this agent finalisation *follows* endpointing; where a source measured the
-two side by side, the preset's finalisation is what of it is left when the turn has been decided.
+two side by side, the preset's finalisation is what is left of it when the turn has been decided, often nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,9 +22,9 @@ import pandas as pd
 from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.measure.latency import LatencyBudgets, _Shown
 from voice_agent_lab.models.pauses import PauseModel
-from voice_agent_lab.published import aiewf_eval, eot_bench, stt_benchmark
+from voice_agent_lab.published import aiewf_eval, apresvous, eot_bench, smart_turn, stt_benchmark
 from voice_agent_lab.published.primer import PRIMER_MS, TO_AGENT_MS, TO_USER_MS
-from voice_agent_lab.stages.distributions import LogNormal, StageLatencies
+from voice_agent_lab.stages.distributions import LeftAfter, LogNormal, StageLatencies
 from voice_agent_lab.stages.endpointing import MinMaxDelay, Policy, SilenceTimeout, SmartTurnOrTimeout
 from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.stages.playback import Playback
@@ -108,9 +108,11 @@ class Preset(_Shown):
         )
 
 
-def _spread(median: float, p95: float) -> LogNormal:
-    """Return the log-normal latency with this median and 95th percentile."""
-    return LogNormal(median, log(p95 / median) / 1.6449)  # the normal distribution's 95th percentile
+def _spread(median: float, high: float, percent: int = 95) -> LogNormal:
+    """Return the log-normal latency with this median, and this 90th or 95th percentile."""
+    return LogNormal(
+        median, log(high / median) / {90: 1.2816, 95: 1.6449}[percent]
+    )  # the normal distribution's
 
 
 _PRIMER = "Voice AI & Voice Agents primer, 2025-10"
@@ -177,9 +179,10 @@ TUNED_CASCADE = Preset(
 )
 """The 16 rows of the primer's table, mapped to the parts of this agent."""
 
-# The services of both frameworks are the same, so that the two differ by what the frameworks set.
+# Language model and voice of both frameworks are the same, and so is the recogniser, but it was measured in
+# each of them.
 _GPT_41 = [ms / 1000 for ms in aiewf_eval.HOSTED_MS["gpt-4.1"][:2]]
-_LLM = _spread(*_GPT_41)
+_LLM = _spread(_GPT_41[0], _GPT_41[1])
 _VOICE = _spread(0.19, 0.26)
 _SERVICES = {
     "first token": f"LogNormal, median {_GPT_41[0]:.3f} s, 95th percentile {_GPT_41[1]:.3f} s: gpt-4.1, time to "
@@ -190,20 +193,40 @@ _SERVICES = {
     "leading silence": f"0.16 s: Cartesia, mean, 2025-02; {_PRIMER}",
 }
 
-# eot-bench gives Smart Turn's mean wait at 5 % cut-offs. With Pipecat's two delays this is a detector
-# that recognises 72 % of the ends and mistakes 3 % of the pauses.
-_COMPLETE, _INCOMPLETE = 0.212, 3.2
-_SMART_TURN_WAIT = float(eot_bench.DETECTORS["wait at 5 %"]["SmartTurn v3.2"])
+# Nothing was published for Pipecat's threshold of 0.5. This is the row of eot-bench in which Smart Turn acts
+# after 0.2 s, as it does in Pipecat; its own timeout only serves to tell false alarms from long pauses.
+_ROW, _COMPLETE, _INCOMPLETE = "0.3 s", 0.212, 3.2
+_SMART_TURN_ROW = eot_bench.setting("SmartTurn v3.2", _ROW)
+_SMART_TURN_ROWS = eot_bench.OPERATING_POINTS.xs("SmartTurn v3.2")
+_SMART_TURN_CUT_OFFS = _SMART_TURN_ROWS["cut-offs"].to_dict()[_ROW]
+_SMART_TURN_THRESHOLD = _SMART_TURN_ROWS["threshold"].to_dict()[_ROW]
 _SMART_TURN = {
-    "detection_rate": round((_INCOMPLETE - _SMART_TURN_WAIT) / (_INCOMPLETE - _COMPLETE), 3),
-    "false_alarm_rate": round(PauseModel().false_alarm_rate(0.05, _COMPLETE, _INCOMPLETE), 3),
+    "detection_rate": _SMART_TURN_ROW["detection_rate"],
+    "false_alarm_rate": round(
+        PauseModel().false_alarm_rate(
+            _SMART_TURN_CUT_OFFS, _SMART_TURN_ROW["delay"], _SMART_TURN_ROW["timeout"]
+        ),
+        3,
+    ),
 }
+_DETECTED = _SMART_TURN_ROWS["detection rate"]
+_AT_5 = eot_bench.setting("SmartTurn v3.2", "5 %")
+_TAKEN = smart_turn.TAKEN_FOR_THE_END
 _SMART_TURN_SOURCES = {
     "endpointing": "COMPLETE after 0.2 + 0.012 s, INCOMPLETE after 0.2 + 3.0 s: Pipecat's defaults, code of "
     "2026-08; 12 ms on a modern CPU, Smart Turn v3, 2025-09",
-    "errors of the detector": f"detection rate {_SMART_TURN['detection_rate']}, false alarm rate "
-    f"{_SMART_TURN['false_alarm_rate']}: computed by us, so that with these delays Smart Turn v3.2 waits "
-    f"{_SMART_TURN_WAIT} s on average and cuts off 5 % of the pauses, as in {eot_bench.SOURCE}",
+    "errors of the detector": f"detection rate {_SMART_TURN['detection_rate']}: Smart Turn v3.2 acting after "
+    f"{_SMART_TURN_ROW['delay']} s, as here, in {eot_bench.SOURCE}, at a mean wait of {_ROW}; false alarm rate "
+    f"{_SMART_TURN['false_alarm_rate']}, computed by us from its {_SMART_TURN_CUT_OFFS:.1%} of cut-offs with a "
+    f"timeout of {_SMART_TURN_ROW['timeout']} s. That row has a threshold of {_SMART_TURN_THRESHOLD}, Pipecat has "
+    f"{smart_turn.THRESHOLD}, for which nothing of the kind was published",
+    "range of these errors": f"detection rate {_DETECTED.min()} to {_DETECTED.max()} in the rows of "
+    f"{eot_bench.SOURCE}, at thresholds of 0.21 down to 0.01; at 5 % cut-offs "
+    f"{_AT_5['detection_rate']}, acting after {_AT_5['delay']} s. Pipecat's threshold is above all of these, so that "
+    f"it would detect fewer of these ends; of the model's own clips {smart_turn.CLIPS['false negatives']:.2%} are "
+    "finished and missed. Taken for the end with Pipecat's threshold: from "
+    f"{_TAKEN['200 English clips']:.0%} of unfinished clips to {_TAKEN['pauses in meetings']:.0%} of the pauses in "
+    "real meetings (reports of others, 2026)",
 }
 _V1 = eot_bench.LIVEKIT_V1
 _LIVEKIT = {
@@ -213,10 +236,8 @@ _LIVEKIT = {
 
 # Finalisation runs beside endpointing; what is left of it when the turn has been decided.
 _NOVA, _NEMOTRON_ASR = stt_benchmark.DEEPGRAM_NOVA_3, stt_benchmark.NEMOTRON_3
-_AFTER_NOVA, _AFTER_NEMOTRON = (
-    {name: round(recogniser[name] - _COMPLETE, 3) for name in ("median", "p95")}
-    for recogniser in (_NOVA, _NEMOTRON_ASR)
-)
+_LIVEKIT_MIN = 0.3
+_IN_LIVEKIT = apresvous.TRANSCRIPTION_DELAY
 
 PIPECAT = Preset(
     "pipecat-defaults",
@@ -224,15 +245,17 @@ PIPECAT = Preset(
     {
         **_WEBRTC_SOURCES,
         **_SMART_TURN_SOURCES,
-        "finalisation": f"LogNormal, median {_AFTER_NOVA['median']} s, 95th percentile {_AFTER_NOVA['p95']} s: "
-        f"Deepgram nova-3, {_NOVA['median']} and {_NOVA['p95']} s from the end of speech ({stt_benchmark.SOURCE}), "
-        f"less the {_COMPLETE} s of endpointing, beside which it runs. After INCOMPLETE there would be none.",
+        "finalisation": f"what is left after {_COMPLETE} s of endpointing, beside which it runs, of a LogNormal with "
+        f"median {_NOVA['median']} s and 95th percentile {_NOVA['p95']} s: Deepgram nova-3 from the end of speech; "
+        f"{stt_benchmark.SOURCE}. After INCOMPLETE there would be none.",
         **_SERVICES,
         "text aggregation": "sentence, Pipecat's default",
         "frames and chunks": "20 ms, as in its evaluations, so that COMPLETE comes after 0.22 s; 40 ms, its "
         "default (a chunk takes half its length to synthesise, as in the article)",
     },
-    StageLatencies(0.0, _spread(**_AFTER_NOVA), _LLM, 0.01, _VOICE, 0.02),
+    StageLatencies(
+        0.0, LeftAfter(_spread(_NOVA["median"], _NOVA["p95"]), _COMPLETE), _LLM, 0.01, _VOICE, 0.02
+    ),
     lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
     chunk_ms=40,
     leading_silence=0.16,
@@ -250,21 +273,33 @@ LIVEKIT = Preset(
         "errors of the detector": f"detection rate {_V1['detection_rate']}, LiveKit v1 after {_V1['delay']} s, "
         f"{eot_bench.SOURCE}; false alarm rate {_LIVEKIT['false_alarm_rate']}, computed by us from its 5 % of "
         f"cut-offs with a timeout of {_V1['timeout']} s",
-        "finalisation": f"0: the final transcript comes {_NOVA['median'] - stt_benchmark.VAD_SILENCE:.3f} s (median) "
-        f"after voice activity detection stops (Deepgram nova-3, {stt_benchmark.SOURCE}, less "
-        f"{stt_benchmark.VAD_SILENCE} s), so before 0.3 s",
+        "finalisation": f"what is left after {_LIVEKIT_MIN} s of endpointing, beside which it runs, of a LogNormal "
+        f"with median {_IN_LIVEKIT['median']} s and 90th percentile {_IN_LIVEKIT['p90']} s: LiveKit's "
+        f"transcription_delay with Deepgram nova-3; {apresvous.SOURCE}, so its tail is a guess. After 2.5 s "
+        "there would be less.",
         **_SERVICES,
         "text aggregation": "sentence, LiveKit's default (at least 20 characters there)",
         "frames and chunks": "50 ms, LiveKit's default (a chunk takes half its length, as in the article)",
     },
-    StageLatencies(0.0, 0.0, _LLM, 0.01, _VOICE, 0.025),
-    lambda rng: MinMaxDelay(**_LIVEKIT, rng=rng),
+    StageLatencies(
+        0.0,
+        LeftAfter(_spread(_IN_LIVEKIT["median"], _IN_LIVEKIT["p90"], 90), _LIVEKIT_MIN),
+        _LLM,
+        0.01,
+        _VOICE,
+        0.025,
+    ),
+    lambda rng: MinMaxDelay(_LIVEKIT_MIN, **_LIVEKIT, rng=rng),
     frame_ms=50,
     chunk_ms=50,
     leading_silence=0.16,
     **_WEBRTC,
 )
-"""LiveKit as it comes, but for its preemptive generation."""
+"""LiveKit as it comes, but for its preemptive generation.
+
+With Silero's 0.55 s of silence instead of the bundled detector's 0.25 s it can be held against the ten turns
+of `published.apresvous`: their fast turns ended after 0.58 s, their slow ones after 2.50 s.
+"""
 
 _NEMOTRON = [ms / 1000 for ms in aiewf_eval.NEMOTRON_LIGHTNING_MS[:2]]
 
@@ -275,10 +310,9 @@ ON_DEVICE = Preset(
         "input transport": f"0.040 s: microphone; {_PRIMER}",
         "output transport": f"0.015 s: loudspeaker; {_PRIMER}",
         **_SMART_TURN_SOURCES,
-        "finalisation": f"LogNormal, median {_AFTER_NEMOTRON['median']} s, 95th percentile "
-        f"{_AFTER_NEMOTRON['p95']} s: NVIDIA Nemotron 3.0 ASR, {_NEMOTRON_ASR['median']} and "
-        f"{_NEMOTRON_ASR['p95']} s from the end of speech ({stt_benchmark.SOURCE}; where it ran is not said), "
-        f"less the {_COMPLETE} s of endpointing, beside which it runs",
+        "finalisation": f"what is left after {_COMPLETE} s of endpointing, beside which it runs, of a LogNormal with "
+        f"median {_NEMOTRON_ASR['median']} s and 95th percentile {_NEMOTRON_ASR['p95']} s: NVIDIA Nemotron 3.0 ASR "
+        f"from the end of speech; {stt_benchmark.SOURCE}; where it ran is not said",
         "first token": f"LogNormal, median {_NEMOTRON[0]:.3f} s, 95th percentile {_NEMOTRON[1]:.3f} s: Nemotron 3.5 "
         f"Lightning on an RTX 5090; {aiewf_eval.SOURCE}",
         "token": "1/70 s: Llama 3.2 1B on a CPU, the model beside which Orca was measured; "
@@ -290,7 +324,12 @@ ON_DEVICE = Preset(
         "frames": "20 ms, as in the other presets",
     },
     StageLatencies(
-        0.0, _spread(**_AFTER_NEMOTRON), _spread(*_NEMOTRON), 1 / 70, LogNormal(0.034, 0.45), 0.05
+        0.0,
+        LeftAfter(_spread(_NEMOTRON_ASR["median"], _NEMOTRON_ASR["p95"]), _COMPLETE),
+        _spread(_NEMOTRON[0], _NEMOTRON[1]),
+        1 / 70,
+        LogNormal(0.034, 0.45),
+        0.05,
     ),
     lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
     aggregation=20,

@@ -68,10 +68,12 @@ class RunAhead(Generic[Item]):
         self._put_back: list[Item] = []
         self._room = asyncio.Semaphore(limit or maxsize)  # for items; there is always room for the end
         self._failure: BaseException | None = None
+        self._stream, self._begun = stream, False
         name = name or f"run_ahead({getattr(stream, '__qualname__', stream)})"
         self._task = asyncio.create_task(self._pump(stream), name=name)
 
     async def _pump(self, stream: AsyncIterator[Item]) -> None:
+        self._begun = True
         try:
             try:
                 async for item in stream:
@@ -126,6 +128,11 @@ class RunAhead(Generic[Item]):
     async def aclose(self) -> None:
         """End the task and close the stream."""
         await ended(self._task)
+        if not self._begun:
+            self._begun = True
+            self._items.put_nowait(None)
+            if hasattr(self._stream, "aclose"):
+                await self._stream.aclose()
 
 
 async def run_ahead(stream: AsyncIterator[Item], limit: int = 0) -> AsyncGenerator[Item]:
@@ -190,12 +197,24 @@ def named(stage: str) -> Iterator[None]:
     except (GeneratorExit, KeyboardInterrupt, SystemExit):  # orders to stop, not failures
         raise
     except BaseException as error:
+        if (named_already := _stage_error_in(error)) is not None:
+            raise named_already from error
         if _ordered(error) or not record_failure(stage, error):
             raise
         if isinstance(error, Exception | asyncio.CancelledError):
             raise StageError(stage, error) from error
         error.add_note(f"in stage {stage!r} of the turn")
         raise
+
+
+def _stage_error_in(error: BaseException) -> StageError | None:
+    """Return the error that names a stage, in the group that a task group made of it."""
+    if isinstance(error, BaseExceptionGroup):
+        found = (
+            _stage_error_in(one) if isinstance(one, BaseExceptionGroup) else one for one in error.exceptions
+        )
+        return next((one for one in found if isinstance(one, StageError)), None)
+    return None
 
 
 def _ordered(error: BaseException) -> bool:

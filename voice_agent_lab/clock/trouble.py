@@ -12,7 +12,7 @@ import math
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from time import perf_counter, process_time, sleep  # bound here, so that `bind_time` cannot replace them
 from typing import Any
 
@@ -110,13 +110,13 @@ def _times_given_up() -> float:
 class BlockingWatch:
     """Notice a callback that waits for real: much time passes and next to nothing is computed.
 
-    The loop reads the clock after each callback, and asks here when it is past the deadline that
-    it got last. Time is compared with the computing of the whole process, and the thread must
+    The loop reads the clock after each instant, and asks here when it is past the deadline that it got
+    last. Time is compared with the computing of the whole process, and the thread must
     have given up its processor by itself: neither heavy computing, in whatever thread, nor a
     machine that is busy otherwise is taken for a wait.
     """
 
-    INTERVAL = 0.01  # seconds between two looks, which is how exactly a callback's own time is known
+    INTERVAL = 0.01  # seconds between two looks, which is how exactly an instant's own time is known
 
     def __init__(self) -> None:
         self._excused = 0.0
@@ -131,8 +131,8 @@ class BlockingWatch:
         """Do not count seconds that have a virtual cost of their own."""
         self._excused += seconds
 
-    def look(self, callback: Callable[..., object]) -> float:
-        """Warn if `callback`, which has just run, blocked; return the next deadline."""
+    def look(self, call: tuple[Any, ...] | None) -> float:
+        """Warn if an instant, which began with this call, blocked; return the next deadline."""
         wall, computed, given_up, excused = self._wall, self._computed, self._given_up, self._excused
         deadline, self._excused = self.begin(), 0.0
         lasted, computing = self._wall - wall - excused, self._computed - computed
@@ -140,7 +140,8 @@ class BlockingWatch:
         if waited and lasted > BLOCKING + self.INTERVAL and computing < COMPUTING * lasted:
             self._warned, deadline = True, math.inf  # once is enough
             warnings.warn(
-                f"{describe(callback)} blocked for {lasted:.1f} s of real time, which takes no virtual time. "
+                f"{describe(call[0]) if call else 'a callback'} blocked for {lasted:.1f} s of real time, "
+                "which takes no virtual time. "
                 "Instead of time.sleep() or waiting for a file, a network or a lock, await asyncio.sleep() "
                 "or asyncio.to_thread() there.",
                 BlockingCallWarning,

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
+from itertools import repeat
 from numbers import Real
 from operator import itemgetter
 from time import perf_counter  # bound here, so that `bind_time` cannot replace it
@@ -40,6 +41,8 @@ PATIENCE = 1_000_000
 PROMPTNESS = 1_000
 #: How many times they may do so altogether.
 LATENESS = 100_000
+#: Among the overdue timers: the loop is to stop.
+_STOP: tuple[float, Entry] = (-math.inf, ASLEEP)
 
 
 class VirtualTimeLoop(LoopWithoutClock):
@@ -177,43 +180,40 @@ class VirtualTimeLoop(LoopWithoutClock):
                 self._run()
         finally:
             self._thread, self._stopping = None, False
+            self._overdue[:] = [timer for timer in self._overdue if timer is not _STOP]
             sys.set_asyncgen_hooks(*hooks)
 
     def _run(self) -> None:
         # Callbacks go in rounds, as in asyncio: what is scheduled in one round is run in the next.
-        # All in one function, because to call another for every instant would cost a turn a tenth.
+        # All in one function, because to call another for every instant would cost a turn a tenth;
+        # and the real time is looked at once an instant, because once a callback would cost as much.
         ready, next_ready, overdue = self._ready, self._ready.popleft, self._overdue
         instants, take_due, limit = self._instants, self._due.pop, self._limit
         clock, deadline = perf_counter, self._blocking.begin()
-        if overdue:
+        if overdue and not self._stopping:
             self._catch_up()
-        callbacks, rounds = len(ready), 0  # of this round; at this instant
+        first = ready[0] if ready else None  # of the instant
         while True:
-            while callbacks:
-                callbacks -= 1
-                handle = next_ready()
-                if (call := handle._call) is not None:
-                    try:
-                        handle._context.run(*call)
-                    except (SystemExit, KeyboardInterrupt):
-                        raise
-                    except BaseException as error:
-                        self._report(f"Exception in callback {call[0]!r}", error, handle=handle)
-                    if clock() > deadline:
-                        deadline = self._blocking.look(call[0])
-            if overdue:
-                self._catch_up()
-            if self._stopping:
-                return
-            if callbacks := len(ready):
-                rounds += 1
-                if rounds > PATIENCE:
-                    raise livelock(self.time(), PATIENCE, ready)
-                continue
-            rounds = 0
+            for _ in repeat(None, PATIENCE):
+                for _ in repeat(None, len(ready)):
+                    handle = next_ready()
+                    if (call := handle._call) is not None:
+                        try:
+                            handle._context.run(*call)
+                        except (SystemExit, KeyboardInterrupt):
+                            raise
+                        except BaseException as error:
+                            self._report(f"Exception in callback {call[0]!r}", error, handle=handle)
+                if overdue and self._catch_up():
+                    return
+                if not ready:
+                    break
+            else:
+                raise livelock(self.time(), PATIENCE, ready)
+            if clock() > deadline:
+                deadline = self._blocking.look(first._call if first is not None else None)
             if not instants:
                 self._check_alive()
-                callbacks = len(ready)
                 continue
             when = heappop(instants)
             if when > limit:
@@ -231,7 +231,10 @@ class VirtualTimeLoop(LoopWithoutClock):
                     woken = [next_ready() for _ in range(len(ready))]
                     ready.extendleft(reversed([*map(handle_of, [entry, *due])]))
                     ready.appendleft(make_handle(when, (ready.extend, woken)))
-            callbacks = len(ready)
+                    first = entry
+                    break
+            else:
+                first = ready[0] if ready else None
 
     def _check_alive(self) -> None:
         threads = self._threads.at_work()
@@ -243,12 +246,16 @@ class VirtualTimeLoop(LoopWithoutClock):
             heappush(self._instants, when)  # the clean-up has an allowance of its own
             raise exceeded(self._allowance / 1e9, when / 1e9, self._pending())
 
-    def _catch_up(self) -> None:
+    def _catch_up(self) -> bool:
         """Make timers ready that were set for now or earlier: by time, then in order.
+
+        Return whether the loop is to stop instead; then they wait for the next run.
 
         In real time, one that sets the next for the same instant again and again, because of a
         rest that was lost in rounding, is over soon: the clock has moved meanwhile. So it does here.
         """
+        if self._stopping:
+            return True
         instant, rounds = self._overdue_rounds
         rounds = rounds + 1 if instant == self._now else 1
         self._overdue_rounds = self._now, rounds
@@ -265,6 +272,7 @@ class VirtualTimeLoop(LoopWithoutClock):
             self._due[soon] = entries + self._due.get(soon, [])
             self._overdue_rounds = soon, rounds
         self._overdue.clear()
+        return False
 
     def run_until_complete(self, awaitable: Generator[Any, None, T] | Awaitable[T]) -> T:
         """Run until a future, or a task made of `awaitable`, is done; return its result or raise its error."""
@@ -292,7 +300,9 @@ class VirtualTimeLoop(LoopWithoutClock):
 
     def stop(self) -> None:
         """Stop after this round of callbacks; what they schedule waits for the next run."""
-        self._stopping = True
+        if not self._stopping:
+            self._stopping = True
+            self._overdue.append(_STOP)
 
     def wind_up(self) -> None:
         """Cancel and await every task, then close every async generator, in order of creation."""

@@ -10,7 +10,7 @@ A stage *works* while it is busy with an item; waiting for input does not count.
 
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import lru_cache
 from math import isnan
 
@@ -234,8 +234,8 @@ _TOKEN = slider("language model: each later token (s)", 0.0, 0.5, 0.2, 0.01)
 def overlap(degree: str, unit: str, timeout: float, scale: float, **latencies: float) -> tuple[Figure, str]:
     """Show a turn under controls over its every latency, the promises, and who waits for whom."""
     turn = overlap_turn(degree, StageLatencies(**latencies), timeout=timeout, aggregation=UNITS[unit])
-    article = LatencyBudgets()
-    budgets = LatencyBudgets(**{f.name: round(scale * getattr(article, f.name), 9) for f in fields(article)})
+    articles = LatencyBudgets().promised
+    budgets = LatencyBudgets(**{name: round(scale * seconds, 9) for name, seconds in articles.items()})
     verdicts = budgets.judge(turn.latencies).verdicts
     missed = [f"{v.name} by {v.over:.2f} s" for v in verdicts if v.status == "missed"]
     kept = sum(v.status == "met" for v in verdicts)

@@ -19,6 +19,7 @@ from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.lessons.exercises import finished_turn
 from voice_agent_lab.lessons.explorer import explorer, slider
 from voice_agent_lab.measure.reported import article_time_to_first_audio, livekit_e2e
+from voice_agent_lab.measure.samples import mean, percentile
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.models.pauses import PauseModel
 from voice_agent_lab.plots.conversation import Stretch, bets
@@ -180,9 +181,9 @@ def eager_table(silences: Sequence[float], turns: int = 100, timeout: float = 1.
     Returns
     -------
     pandas.DataFrame
-        The number of turns that were not cut off, the mean seconds saved, the calls of the language model
-        beyond one for each turn (as a share), the wasted tokens for each turn, and the share of turns in
-        which a bet was won.
+        The number of turns that were not cut off, the mean seconds saved with its interval, the calls of the
+        language model beyond one for each turn (as a share), the wasted tokens for each turn, and the share
+        of turns in which a bet was won.
     """
     asked = questions_with_pauses(turns, PauseModel())
     certain = [_eager_turn(text, inf, timeout) for text in asked]
@@ -194,9 +195,10 @@ def eager_table(silences: Sequence[float], turns: int = 100, timeout: float = 1.
         lost = [len(eager[k].log.all("llm", "withdrawn")) for k in kept]
         won = [not isnan(eager[k].lead) for k in kept]
         wasted = [eager[k].wasted_tokens for k in kept]
-        rows.append((len(kept), np.mean(saved), np.mean(lost), np.mean(wasted), np.mean(won)))
+        gain = mean(saved)
+        rows.append((gain.n, gain.value, gain.low, gain.high, np.mean(lost), np.mean(wasted), np.mean(won)))
     index = pd.Index(silences, name="bet after (s)")
-    columns = ["turns", "saved (s)", "more calls", "wasted tokens", "bets won"]
+    columns = ["turns", "saved (s)", "from", "to", "more calls", "wasted tokens", "bets won"]
     return pd.DataFrame(rows, index=index, columns=columns).round(3)
 
 
@@ -252,28 +254,44 @@ def eager(silence: float, pause: float, timeout: float, first_token: float) -> t
 
 
 def preset_table(seeds: int = 20) -> pd.DataFrame:
-    """Return, for each preset, the medians of what was reported and what was waited, in seconds.
+    """Return, for each preset, what was reported and what was waited, and what its endpointing does.
 
     Parameters
     ----------
     seeds : int
         How many turns; each asks the same short question.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Medians over the turns with their intervals (see `measure.samples`), and the longest wait, in seconds;
+        then the mean wait of endpointing and the pauses that it cuts off, both in closed form.
     """
-    rows = {}
+    rows, model = {}, PauseModel()
     for name, preset in PRESETS.items():
         turns = [_preset_turn(name, seed) for seed in range(seeds)]
         waits = [turn.metrics.voice_to_voice for turn in turns]
+        policy = preset.endpointing(np.random.default_rng(0))
+        learned = isinstance(policy, LearnedDetector)
         rows[name] = (
-            np.median([article_time_to_first_audio(turn).seconds for turn in turns]),
-            np.median([livekit_e2e(turn).seconds for turn in turns]),
-            np.median(waits),
-            max(waits),
-            preset.endpointing(np.random.default_rng(0)).mean_wait,
+            f"{percentile(article_time_to_first_audio(turn).seconds for turn in turns):.2f}",
+            f"{percentile(livekit_e2e(turn).seconds for turn in turns):.2f}",
+            f"{percentile(waits):.2f}",
+            round(max(waits), 2),
+            round(policy.mean_wait, 2),
+            f"{model.cut_offs(policy) if learned else model.exceeds(policy.mean_wait):.0%}",
         )
-    columns = ["article's TTFA", "frameworks", "voice-to-voice", "its maximum", "endpointing, mean"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
+    columns = [
+        "article's TTFA",
+        "frameworks",
+        "voice-to-voice",
+        "its maximum",
+        "endpointing",
+        "pauses cut off",
+    ]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _preset_turn(name: str, seed: int) -> Turn:
     return finished_turn(PRESETS[name].agent(seed=seed), "What's the weather like?")

@@ -66,8 +66,9 @@ class Passage:
         if len(self.pieces) == 1 or not self._read_ahead:
             return [(piece, self.chunks[0]) for piece in self.pieces]
         firsts, characters = [], 0
+        rate = self.audible / max(1, sum(len(piece.detail["text"]) for piece in self.pieces))
         for piece in self.pieces:
-            begins = characters / max(1, sum(len(p.detail["text"]) for p in self.pieces)) * self.audible
+            begins = characters * rate
             firsts.append((piece, self._chunk_at(begins)))
             characters += len(piece.detail["text"])
         return firsts
@@ -211,7 +212,7 @@ def _in_reply(heard: list[str], reply: str) -> str:
     begin = end = None
     for piece in heard:
         at = reply.find(piece.strip(), end or 0)
-        if at < 0:
+        if at < 0 or reply[end or 0 : at].strip():  # changed, or something was left out before it
             return joined(word for part in heard for word in words(part))
         begin, end = (at if begin is None else begin), at + len(piece.strip())
     return "" if begin is None else reply[begin:end]

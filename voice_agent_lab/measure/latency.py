@@ -12,7 +12,7 @@ Conventions
   keeps a budget of 0.3 s. An interval that ends before it starts is an error, not a number.
 * A budget for a repeated item (a frame, a token, a chunk) is judged by its worst item.
 
-The names of the first ten stamps, of the seven budgets and of the two methods are those of the
+The names of the first ten stamps, of the first seven budgets and of the two methods are those of the
 article that this project takes apart.
 """
 
@@ -153,7 +153,8 @@ class LatencyMetrics(_Shown):
 class LatencyBudgets:
     """The promises: the longest that each thing may take, in seconds.
 
-    The names and defaults are the article's.
+    The names and defaults of the first seven are the article's. They are about parts; only the last one is
+    about what the user waits.
 
     Attributes
     ----------
@@ -171,6 +172,9 @@ class LatencyBudgets:
         Each later chunk of the same piece.
     time_to_first_audio : float
         From the final transcript to the first audio chunk.
+    voice_to_voice : float or None
+        From the true end of speech to the first audible sample. None, the default, promises nothing about
+        it, and no verdict is given.
 
     Raises
     ------
@@ -195,10 +199,17 @@ class LatencyBudgets:
     tts_first_chunk: float = 0.2
     tts_chunk_generation: float = 0.05
     time_to_first_audio: float = 1.0
+    voice_to_voice: float | None = None
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            check_seconds(f.name, getattr(self, f.name))
+        for name, budget in self.promised.items():
+            check_seconds(name, budget)
+
+    @property
+    def promised(self) -> dict[str, float]:
+        """Each budget by its name, in seconds, without those that promise nothing."""
+        budgets = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: budget for name, budget in budgets.items() if budget is not None}
 
     def judge(self, measured: Mapping[str, Sequence[float]]) -> "BudgetReport":
         """Hold what was measured against the promises.
@@ -212,7 +223,7 @@ class LatencyBudgets:
         Returns
         -------
         BudgetReport
-            One verdict for each budget, in the order of the fields.
+            One verdict for each budget that promises something, in the order of the fields.
 
         Raises
         ------
@@ -237,7 +248,7 @@ class LatencyBudgets:
                 raise ValueError(f"measured {name} has the negative latency {min(items)} s; check its stamps")
         return BudgetReport(
             tuple(
-                Verdict(f.name, getattr(self, f.name), tuple(measured.get(f.name, ()))) for f in fields(self)
+                Verdict(name, budget, tuple(measured.get(name, ()))) for name, budget in self.promised.items()
             )
         )
 

@@ -196,13 +196,12 @@ class Turn(_Shown):
             "asr_finalization": interval(log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"),
             "llm_first_token": metrics.time_to_first_token,
             "time_to_first_audio": metrics.get_time_to_first_audio(),
+            "voice_to_voice": metrics.voice_to_voice,
         }
         return {
             "asr_processing": [e.detail["took"] for e in log.all("asr", "frame")],
             "llm_token_generation": [e.detail["took"] for e in tokens[1:]],
-            "tts_first_chunk": [
-                max(0.0, interval(p.time, c.time)) if c.time >= p.time else 0.0 for p, c in firsts
-            ],
+            "tts_first_chunk": [interval(p.time, c.time) for p, c in firsts if c.time >= p.time],
             "tts_chunk_generation": [e.detail["took"] for e in later],
             **{name: [] if isnan(seconds) else [seconds] for name, seconds in once.items()},
         }

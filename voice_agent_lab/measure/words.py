@@ -5,7 +5,7 @@ the marks and punctuation that belong to it, counts as a word: finer than a word
 """
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import regex  # knows the scripts of Unicode, as `re` does not
 
@@ -30,16 +30,16 @@ def words(text: str) -> list[str]:
     return [match[0] for match in _WORD.finditer(text)]
 
 
-def word_ends(text: str) -> list[int]:
-    """Return the place in `text` after each of its `words`."""
-    return [match.end() for match in _WORD.finditer(text)]
+def word_ends(text: str) -> Iterator[int]:
+    """Yield the place in `text` after each of its `words`."""
+    return (match.end() for match in _WORD.finditer(text))
 
 
 def joined(parts: Iterable[str]) -> str:
     """Return words put together as they are written: with a space where their script has one."""
     text = ""
     for part in parts:
-        unspaced = _ENDS_UNSPACED.search(text) and _BEGINS_UNSPACED.match(part)
+        unspaced = _ENDS_UNSPACED.search(text[-8:]) and _BEGINS_UNSPACED.match(part)
         text += part if not text or unspaced else f" {part}"
     return text
 

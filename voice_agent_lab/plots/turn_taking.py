@@ -88,7 +88,9 @@ def published_trade_off(names: Sequence[str] = ("LiveKit v1", "Deepgram Flux", "
             axes.plot(*points, marker=marker, color=STAGE_COLOURS[stage], zorder=3, label=name)
         else:
             axes.plot(*points, marker="o", color="#aaaaaa", linewidth=0.8, markersize=3)
-    axes.plot([], [], color="#aaaaaa", linewidth=0.8, marker="o", markersize=3, label="six other detectors")
+    others = len(eot_bench.DETECTORS) - 1 - len(names)
+    label = f"{others} other detectors"
+    axes.plot([], [], color="#aaaaaa", linewidth=0.8, marker="o", markersize=3, label=label)
     axes.legend(frameon=False, fontsize=8, loc="upper right")
     write_near(axes, "silence timer: points published, line from our model", (1.02, 0.105), (6, 4))
     told = ", ".join(f"{name} {wait:.2f} s" for name, wait in eot_bench.DETECTORS["wait at 5 %"].items())

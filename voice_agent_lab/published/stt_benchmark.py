@@ -8,8 +8,8 @@ Conventions
 Seconds from the end of speech to the final transcript.
 """
 
-SOURCE = "pipecat-ai/stt-benchmark, 2026-06"
-"""How a table of sources names it."""
+SOURCE = "pipecat-ai/stt-benchmark, 2026-06, 1000 utterances"
+"""How a table of sources names it. The rows were added by different people at different places."""
 
 DEEPGRAM_NOVA_3 = {"median": 0.247, "p95": 0.298, "p99": 0.326}
 
@@ -23,6 +23,3 @@ FINAL_TRANSCRIPT = {
     "OpenAI gpt-4o-transcribe": {"median": 0.637, "p99": 1.655},
 }
 """The models that `coval` has measured too."""
-
-VAD_SILENCE = 0.2
-"""Seconds of silence after which the benchmark's voice activity detector stops: Pipecat's default."""

@@ -23,9 +23,14 @@ Cut = Callable[[str], int]
 Aggregation = Callable[[AsyncIterator[str]], AsyncIterator[str]]
 """An async generator function that is given the tokens and yields the pieces."""
 
-_CLOSERS = r"""['"”’»)\]」』）】]*"""  # noqa: RUF001
-_SENTENCE = regex.compile(rf".*?(?:[.!?।॥؟۔]{_CLOSERS}\s+|[。！？]{_CLOSERS})", regex.DOTALL)  # noqa: RUF001
-_CLAUSE = regex.compile(rf".*?(?:[.!?,;:।॥؟۔]{_CLOSERS}\s+|[。！？，；：、]{_CLOSERS})", regex.DOTALL)  # noqa: RUF001
+_CLOSERS = r"""['"”’»)\]」』）】*_]*"""  # noqa: RUF001
+_LINE = r"\S[ \t]*\n\s*"  # an item of a list has no mark at its end
+_MARKS, _WIDE_MARKS = "[.!?।॥؟۔]", "[。！？]"  # noqa: RUF001
+_PAUSES, _WIDE_PAUSES = "[.!?।॥؟۔,;:،]", "[。！？，；：、]"  # noqa: RUF001
+_SENTENCE, _CLAUSE = (
+    regex.compile(rf".*?(?:{marks}{_CLOSERS}\s+|{wide}{_CLOSERS}|{_LINE})", regex.DOTALL)
+    for marks, wide in ((_MARKS, _WIDE_MARKS), (_PAUSES, _WIDE_PAUSES))
+)
 _NUMBERED = regex.compile(r"\s*\p{N}+\.\s*")
 _DOT = regex.compile(r"\.\s*$")
 _FOLLOWER = "Smith"  # may follow an abbreviation, and begins no sentence more than another
@@ -53,7 +58,7 @@ def aggregate(
     check_unit(unit)
     if callable(unit):
         return unit(text_stream)
-    return _pieces(text_stream, _by_length(unit) if isinstance(unit, int) else _CUTS[unit])
+    return _pieces(text_stream, _by_length(unit) if isinstance(unit, int) else _CUTS[unit]())
 
 
 async def _pieces(text_stream: AsyncIterator[str], cut: Cut) -> AsyncIterator[str]:
@@ -74,8 +79,8 @@ def _closed(text: str, at: int) -> int:
 
 
 def _word(text: str) -> int:
-    ends = word_ends(text)
-    return _closed(text, ends[0]) if ends else 0
+    at = next(word_ends(text), None)
+    return _closed(text, at) if at is not None else 0
 
 
 def _by_length(characters: int) -> Cut:
@@ -86,9 +91,19 @@ def _by_length(characters: int) -> Cut:
 
 
 def _at_marks(marks: "regex.Pattern[str]") -> Cut:
+    judged = 0  # how much of the text holds no end of a piece, whatever follows
+
     def cut(text: str) -> int:
-        ends = (mark.end() for mark in marks.finditer(text))
-        return next((end for end in ends if _is_whole(text[:end], text[end:])), 0)
+        nonlocal judged
+        for mark in marks.finditer(text, judged):
+            rest = text[mark.end() :]
+            if _is_whole(text[: mark.end()], rest):
+                judged = 0
+                return mark.end()
+            if not regex.match(r"\S+\s", rest):  # the next word may still change it
+                break
+            judged = mark.end()
+        return 0
 
     return cut
 
@@ -97,7 +112,7 @@ def _is_whole(piece: str, rest: str) -> bool:
     """Return whether a text up to a mark and its white space is a piece, as far as the rest tells."""
     if _NUMBERED.fullmatch(piece):  # an item of a list begins
         return False
-    if not _DOT.search(piece):
+    if "\n" in piece[len(piece.rstrip()) :] or not _DOT.search(piece):
         return True
     follower = rest if regex.match(r"\S+\s", rest) else _FOLLOWER  # a word that may go on tells nothing
     reached = 0
@@ -108,7 +123,11 @@ def _is_whole(piece: str, rest: str) -> bool:
     return False
 
 
-_CUTS: dict[str, Cut] = {"word": _word, "clause": _at_marks(_CLAUSE), "sentence": _at_marks(_SENTENCE)}
+_CUTS: dict[str, Callable[[], Cut]] = {
+    "word": lambda: _word,
+    "clause": lambda: _at_marks(_CLAUSE),
+    "sentence": lambda: _at_marks(_SENTENCE),
+}
 
 
 def check_unit(unit: "str | int | Aggregation") -> "str | int | Aggregation":

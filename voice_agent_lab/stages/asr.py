@@ -14,7 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from voice_agent_lab.checks import check_rate, check_seconds
+from voice_agent_lab.checks import check_rate, check_seconds, shown
+from voice_agent_lab.measure.words import joined
 from voice_agent_lab.stages.distributions import Distribution, drawn
 from voice_agent_lab.stages.speech import SpokenWord, spoken_words
 
@@ -114,4 +115,15 @@ class StreamingASR:
                 break
             half = word.text[: (len(word.text) + 1) // 2]
             shown.append(half if wrong and age < self.revision_lag else word.text)
-        return " ".join(shown)
+        return joined(shown)
+
+
+def check_hypothesis(hypothesis: object) -> tuple[str, bool]:
+    """Return a hypothesis with its text stripped, if it is a text and whether it is final."""
+    if isinstance(hypothesis, tuple | list) and len(hypothesis) == 2:
+        text, final = hypothesis
+        if isinstance(text, str) and isinstance(final, bool | np.bool_):
+            return text.strip(), bool(final)
+    raise TypeError(
+        f"transcribe_stream yielded {shown(hypothesis)}; it must yield pairs of a text and whether it is final"
+    )

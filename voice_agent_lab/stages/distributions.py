@@ -141,6 +141,30 @@ class WithStalls:
         return body + np.where(stalled, as_distribution("stall", self.stall).samples(rng, size), 0.0)
 
 
+@dataclass(frozen=True)
+class LeftAfter:
+    """What is left of a latency when something that began with it has taken its time: often nothing.
+
+    Parameters
+    ----------
+    latency : Distribution or float
+        The whole latency.
+    seconds : float
+        How much of it has passed.
+    """
+
+    latency: "Distribution | float"
+    seconds: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "latency", as_distribution("latency", self.latency))
+        check_seconds("seconds", self.seconds)
+
+    def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Draw what is left of `size` latencies."""
+        return np.maximum(0.0, as_distribution("latency", self.latency).samples(rng, size) - self.seconds)
+
+
 def as_distribution(name: str, latency: "Distribution | float") -> Distribution:
     """Return `latency` itself, or `Fixed` if it is a number.
 

@@ -172,6 +172,8 @@ class AudioInputStream:
         self.user.opened = opened = asyncio.get_running_loop().time()
         for number in count():
             await sleep_until(opened + (number + 1) * self.chunk_size / self.sample_rate + self.latency)
+            if self.user.opened is not opened:
+                raise RuntimeError("the microphone was opened a second time; give each agent one of its own")
             frame = np.zeros(self.chunk_size, dtype=np.float32)
             self.user.add_to(frame, number * self.chunk_size)
             yield frame

@@ -19,6 +19,7 @@ import numpy as np
 from voice_agent_lab.measure.words import joined
 from voice_agent_lab.stages.speech import CHARS_PER_SECOND, SpokenWord, speech_bounds, spoken_words
 
+_REMEMBERED = 600  # seconds: longer than a turn or a backlog is
 Bounds = Callable[[np.ndarray, int], tuple[float, float]]
 
 
@@ -76,7 +77,11 @@ class User:
         started, ended = self._bounds(samples, self.sample_rate)
         if isnan(ended):
             raise ValueError(f"the audio for {text!r} is silent; nothing in it is louder than -40 dBFS")
+        self._forget_before(first_sample - _REMEMBERED * self.sample_rate)
         self._utterances.append(Utterance(text, first_sample, samples, started, ended))
+
+    def _forget_before(self, sample: float) -> None:
+        self._utterances = [u for u in self._utterances if u.first_sample + len(u.samples) > sample]
 
     def add_to(self, frame: np.ndarray, first_sample: int) -> None:
         """Add what the user says to a frame of silence, whose first sample is given."""

@@ -163,13 +163,19 @@ class StreamingVoiceAgent:
         self.budgets = check_kind("latency_budgets", latency_budgets or LatencyBudgets(), LatencyBudgets)
         took = check_kind("latencies", latencies or StageLatencies.exactly(self.budgets), StageLatencies)
         asr_rng, llm_rng, tts_rng = np.random.default_rng(seed).spawn(3)
-        self.audio: Any = audio or AudioInputStream()
-        self.vad = vad or EnergyVAD()
-        self.endpointing = _own(endpointing or SilenceTimeout())
-        self.asr = asr or StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng)
-        self.llm = llm or StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng)
-        self.tts = tts or StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng)
-        self.playback = playback or Playback()
+        self.audio: Any = AudioInputStream() if audio is None else audio
+        self.vad = EnergyVAD() if vad is None else vad
+        self.endpointing = _own(SilenceTimeout() if endpointing is None else endpointing)
+        self.asr = (
+            StreamingASR(took.asr_processing, took.asr_finalization, rng=asr_rng) if asr is None else asr
+        )
+        self.llm = (
+            StreamingLLM(took.llm_first_token, took.llm_token_generation, rng=llm_rng) if llm is None else llm
+        )
+        self.tts = (
+            StreamingTTS(took.tts_first_chunk, took.tts_chunk_generation, rng=tts_rng) if tts is None else tts
+        )
+        self.playback = Playback() if playback is None else playback
         self._check(_NEEDED)
         self._check_rates()
         self.interruption = check_kind("interruption", interruption or Interruption(), Interruption)
@@ -180,6 +186,7 @@ class StreamingVoiceAgent:
         self.turns: list[Turn] = []
         self.recording = Recording(self.tts.sample_rate, keeps=keep_recording)
         self._keep_turns = keep_turns
+        self._is_running = False
         self._ran: tuple[weakref.ref[asyncio.AbstractEventLoop] | None, float] = (
             None,
             0.0,
@@ -206,7 +213,7 @@ class StreamingVoiceAgent:
             raise TypeError(
                 f"audio is {shown(self.audio)}, which has no frames; see stages.microphone.Microphone"
             )
-        told = user_input or hasattr(self.audio, "user")
+        told = user_input or getattr(self.audio, "user", None) is not None
         if isinstance(self.asr, StreamingASR) and not told:
             raise ValueError(
                 "the simulated recogniser must be told what is said, and nobody knows; give asr a real recogniser"
@@ -322,7 +329,10 @@ class StreamingVoiceAgent:
     @contextmanager
     def _running(self) -> Iterator[None]:
         """Continue the agent's axis of time; in another loop, where it ended."""
+        if self._is_running:
+            raise RuntimeError("the agent is busy; wait for the turn that is running before starting another")
         self.states.begin()
+        self._is_running = True
         loop = asyncio.get_running_loop()
         last, ended = self._ran
         if last is not None and last() is not loop:
@@ -330,6 +340,7 @@ class StreamingVoiceAgent:
         try:
             yield
         finally:
+            self._is_running = False
             self._ran = weakref.ref(loop), round(loop.time() + self.recording.offset, 9)
 
     def _new_log(self, began: float) -> EventLog:

@@ -8,6 +8,7 @@ language model runs ahead of synthesis. *Eager*: it also starts before it is sur
 finished.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -84,7 +85,7 @@ class Answering:
             async with AsyncExitStack() as streams:
                 if begun is None or not self.eager.speak:
                     begun = run_ahead(self._voiced(begun or self.overlapped(generated(self.llm, transcript))))
-                chunks = await opened(streams, begun)
+                chunks = await opened(streams, _from_now_on(begun))
                 sounds = guard("playback", self.playback.play, chunks, self.tts.sample_rate)
                 async for _ in await opened(streams, sounds):
                     if self.states.state is AgentState.THINKING:
@@ -113,3 +114,15 @@ class Answering:
         """Return an answer that begins before it is sure that the user has finished."""
         tokens = generated(self.llm, transcript, attempt=attempt)
         return self._voiced(run_ahead(tokens), attempt=attempt) if self.eager.speak else tokens
+
+
+async def _from_now_on(
+    chunks: AsyncIterator[tuple[float, np.ndarray]],
+) -> AsyncGenerator[tuple[float, np.ndarray]]:
+    """Pass chunks on to playback; one that an eager voice made before is there from now on."""
+    now = asyncio.get_running_loop().time()
+    try:
+        async for made, chunk in chunks:
+            yield max(made, now), chunk
+    finally:
+        await chunks.aclose()  # type: ignore[attr-defined]  # a generator, or a stream that runs ahead

@@ -188,7 +188,8 @@ class Conversation:
                 attention.words = words.so_far()
                 reaction = attention.take(frame)
                 if reaction is Reaction.PAUSE:
-                    self.answering.playback.pause()
+                    with named("playback"):
+                        self.answering.playback.pause()
                     record("agent", "paused")
                     words.begin(attention.frames, self._words_from(attention.frames[0]))
                 elif reaction is Reaction.RESUME:
@@ -204,7 +205,8 @@ class Conversation:
                     closing.push_async_callback(ended, listening)
 
     def _resume(self) -> None:
-        self.answering.playback.resume()
+        with named("playback"):
+            self.answering.playback.resume()
         record("agent", "resumed")
 
     def _words_from(self, frame: JudgedFrame) -> str:

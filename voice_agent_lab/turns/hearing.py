@@ -14,6 +14,7 @@ Frames are dated by their capture, counted from when the microphone opened, when
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
+from math import inf
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from voice_agent_lab.checks import check_sound, shown
 from voice_agent_lab.measure.log import record
 from voice_agent_lab.measure.recording import Recording
 from voice_agent_lab.measure.words import joined
-from voice_agent_lab.stages.asr import Recogniser
+from voice_agent_lab.stages.asr import Recogniser, check_hypothesis
 from voice_agent_lab.stages.endpointing import Endpointing
 from voice_agent_lab.stages.microphone import Microphone
 from voice_agent_lab.stages.user import User
@@ -81,15 +82,20 @@ class Hearing:
         with named("vad"):
             self.vad.reset()
         async with aclosing(sound):
-            number, judged = 0, 0.0
+            number, judged, asked = 0, 0.0, loop.time()
             async for captured in sound:
+                got = loop.time()
                 with named("microphone"):
                     samples = _check_frame(captured, size).copy()  # a sound card uses its buffer again
-                if opened_at is None:
-                    known = getattr(self.microphone, "opened", None)
-                    opened_at = loop.time() - latency - seconds if known is None else known
+                known: float | None = getattr(self.microphone, "opened", None)
+                if known is None:  # the frame that came soonest tells
+                    known = min(
+                        inf if opened_at is None else opened_at, got - latency - (number + 1) * seconds
+                    )
+                opened_at = known
                 began = round(opened_at + number * seconds, 9)
-                arrived = round(began + seconds + latency, 9)
+                on_time = round(began + seconds + latency, 9)
+                arrived = got if got > asked else min(on_time, got)  # who came late to it cannot tell
                 number += 1
                 self.recording.add("user", began, samples, rate)
                 given = loop.time()
@@ -98,6 +104,7 @@ class Hearing:
                 judged = round(max(judged, arrived) + loop.time() - given, 9)  # had nobody else been late
                 more = user is not None and user.talks_after(arrived)
                 yield JudgedFrame(samples, speech, began, seconds, arrived, judged, more)
+                asked = loop.time()
 
     async def transcript(
         self, frames: AsyncIterator[JudgedFrame], user_input: str, bets: Speculation | None = None
@@ -115,27 +122,36 @@ class Hearing:
         bets : Speculation, optional
             What bets on the partials.
         """
+        now = asyncio.get_running_loop().time
         segments: list[str] = []
+        shown_last = ""
         finished_at: float | None = None
         async with AsyncExitStack() as streams:
             turn = guard("endpointing", self._until_end_of_turn, frames, bets)
             audio = await opened(streams, self.pushed(turn))
             audio = await opened(streams, processed(audio))
-            hypotheses = await opened(streams, guard("asr", self.asr.transcribe_stream, audio, user_input))
+            over = _Noted(audio)
+            hypotheses = await opened(
+                streams, guard("asr", self.asr.transcribe_stream, over.frames(), user_input)
+            )
             record("asr", "started")
             async for hypothesis in hypotheses:
                 with named("asr"):
-                    text, final = _check_hypothesis(hypothesis)
+                    text, final = check_hypothesis(hypothesis)
                 if final:
-                    finished_at = asyncio.get_running_loop().time()
+                    finished_at = now() if over.at is not None else inf  # it is final, but more may follow
                     segments += [text] if text else []
-                else:
-                    self._partly_understood(joined([*segments, text]), bets)
+                elif (partial := joined([*segments, text])) not in ("", shown_last):
+                    shown_last = partial
+                    self._partly_understood(partial, bets)
+            if finished_at is not None:
+                async for _ in audio:  # a recogniser that was content before the user had finished
+                    pass
         if finished_at is None:
             with named("asr"):
                 raise RuntimeError("it ended without a final transcript")
         text = joined(segments)
-        record("asr", "complete", at=finished_at, text=text)
+        record("asr", "complete", at=min(finished_at, now()), text=text)
         if text and self.states.state is AgentState.LISTENING:  # no frame was taken for speech
             self.states.become(AgentState.PROCESSING_SPEECH)
         return text
@@ -201,6 +217,19 @@ class Hearing:
                 record("microphone", "speech_delivered", at=frame.arrived)
 
 
+class _Noted:
+    """Passes frames on, and knows when they ended; None while they have not."""
+
+    def __init__(self, frames: AsyncIterator[np.ndarray]) -> None:
+        self._frames = frames
+        self.at: float | None = None
+
+    async def frames(self) -> AsyncGenerator[np.ndarray]:
+        async for frame in self._frames:
+            yield frame
+        self.at = asyncio.get_running_loop().time()
+
+
 def _check_frame(frame: object, size: int) -> np.ndarray:
     samples = check_sound("a frame", frame)
     if len(samples) != size:
@@ -217,14 +246,3 @@ def _check_judgement(method: str, judgement: object) -> bool:
             "with a threshold"
         )
     return bool(judgement)
-
-
-def _check_hypothesis(hypothesis: object) -> tuple[str, bool]:
-    """Return a hypothesis with its text stripped, if it is a text and whether it is final."""
-    if isinstance(hypothesis, tuple | list) and len(hypothesis) == 2:
-        text, final = hypothesis
-        if isinstance(text, str) and isinstance(final, bool | np.bool_):
-            return text.strip(), bool(final)
-    raise TypeError(
-        f"transcribe_stream yielded {shown(hypothesis)}; it must yield pairs of a text and whether it is final"
-    )

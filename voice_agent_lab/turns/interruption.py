@@ -14,9 +14,9 @@ import numpy as np
 
 from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.measure.words import words
-from voice_agent_lab.stages.asr import Recogniser
+from voice_agent_lab.stages.asr import Recogniser, check_hypothesis
 from voice_agent_lab.stages.vad import JudgedFrame
-from voice_agent_lab.streams import RunAhead, guard
+from voice_agent_lab.streams import RunAhead, guard, named
 
 GAP = 0.2
 """Seconds of silence that end a stretch of speech: the usual hangover of a VAD before a turn model."""
@@ -126,14 +126,14 @@ class WordCount:
     """Counts the words in speech over the agent, with the agent's own recogniser."""
 
     def __init__(self, asr: Recogniser) -> None:
-        self._asr, self._words = asr, 0
+        self._asr, self._words, self._in_segments = asr, 0, 0
         self._frames: asyncio.Queue[np.ndarray] = asyncio.Queue()
         self._audio: AsyncGenerator[np.ndarray] | None = None
         self._hypotheses: RunAhead[tuple[str, bool]] | None = None
 
     def begin(self, taken: Sequence[JudgedFrame], user_input: str) -> None:
         """Begin to recognise what was taken so far and all that follows."""
-        self._words, self._frames = 0, asyncio.Queue()
+        self._words, self._in_segments, self._frames = 0, 0, asyncio.Queue()
         for frame in taken:
             self._frames.put_nowait(frame.samples)
         self._audio = self._taken()
@@ -147,8 +147,11 @@ class WordCount:
 
     def so_far(self) -> int:
         """Return how many words have been recognised; raise what the recogniser raised."""
-        for text, _ in self._hypotheses.available() if self._hypotheses else ():
-            self._words = len(words(text))
+        for hypothesis in self._hypotheses.available() if self._hypotheses else ():
+            with named("asr"):
+                text, final = check_hypothesis(hypothesis)
+            self._words = self._in_segments + len(words(text))
+            self._in_segments += len(words(text)) if final else 0
         return self._words
 
     async def _taken(self) -> AsyncGenerator[np.ndarray]:

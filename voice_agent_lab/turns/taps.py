@@ -90,7 +90,7 @@ async def synthesised(
                 **attempt,
             )
             made, spoken = True, handed_over.pieces
-            yield loop.time(), chunk
+            yield loop.time(), chunk.copy()  # a voice may use its buffer again
             asked = loop.time()
     if made:
         record("tts", "complete", **attempt)
