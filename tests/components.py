@@ -312,9 +312,12 @@ class Trouble:
             unit = options[name]
             options[name] = self._stream(lambda tokens: aggregate(tokens, unit))
             return
+        if name == "endpointing":  # the agent makes a policy its own, and so would lose the trouble
+            options[name] = Troubled(options[name], self)
+            return
         for method in methods:
             works = getattr(options[name], method)
-            wrapped = self._call if name in ("vad", "endpointing") else self._stream
+            wrapped = self._call if name == "vad" else self._stream
             setattr(options[name], method, wrapped(works))
 
     def _call(self, works: Callable) -> Callable:
@@ -337,3 +340,18 @@ class Trouble:
                 self.reached(closing=True)
 
         return stream
+
+
+class Troubled:
+    """A policy of endpointing in which a trouble may come up."""
+
+    def __init__(self, policy: object, trouble: Trouble) -> None:
+        self.policy, self.trouble, self.reset = policy, trouble, policy.reset
+
+    async def decides(self, frame: JudgedFrame) -> bool:
+        self.trouble.reached()
+        return await self.policy.decides(frame)
+
+    def understood(self, text: str) -> None:
+        if hasattr(self.policy, "understood"):
+            self.policy.understood(text)

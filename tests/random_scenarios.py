@@ -34,6 +34,7 @@ from tests.components import (
     SlowTimeout,
     Tokens,
     Trouble,
+    Troubled,
     Voice,
 )
 from voice_agent_lab.clock.simulation import simulate
@@ -322,8 +323,11 @@ def _broken(agent, outcome: Outcome, trouble: Trouble | None, options: dict) -> 
     if outcome.reported:
         yield f"asyncio reported {outcome.reported}"
     yield from _wrong_end(outcome, trouble)
-    if isinstance(options["endpointing"], SlowTimeout):
-        begun = options["endpointing"].begun
+    policy = options["endpointing"]
+    if isinstance(policy, Troubled):
+        policy = policy.policy
+    if isinstance(policy, SlowTimeout):
+        begun = policy.begun
         if not begun <= len(agent.turns) <= begun + 1:
             yield f"{begun} turns were begun and {len(agent.turns)} are kept"
     said = []

@@ -169,8 +169,9 @@ def _stretches(chunk: Event) -> list[tuple[float, float]]:
 
 def _spoken_until(passage: Passage, seconds: float) -> float:
     """Return how much of a passage was spoken by then: in a pause, with what its edges may be off by."""
-    reached = _audible_until(passage, seconds)
-    in_pause = _audible_until(passage, seconds + WINDOW / 2) == reached
+    reached, soon = _audible_until(passage, seconds), seconds + WINDOW / 2
+    made = sum(chunk.detail["seconds"] for chunk in passage.chunks)
+    in_pause = soon <= made and _audible_until(passage, soon) == reached
     return reached + 2 * WINDOW if in_pause else reached
 
 

@@ -131,9 +131,8 @@ class Hearing:
             audio = await opened(streams, self.pushed(turn))
             audio = await opened(streams, processed(audio))
             over = _Noted(audio)
-            hypotheses = await opened(
-                streams, guard("asr", self.asr.transcribe_stream, over.frames(), user_input)
-            )
+            noted = await opened(streams, over.frames())  # a recogniser need not close what it reads from
+            hypotheses = await opened(streams, guard("asr", self.asr.transcribe_stream, noted, user_input))
             record("asr", "started")
             async for hypothesis in hypotheses:
                 with named("asr"):
