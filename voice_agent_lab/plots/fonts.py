@@ -70,7 +70,8 @@ def every_character(figure: Figure) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Leave out matplotlib's warning for each character that no font has."""
+    """Leave out matplotlib's warnings for a character that no font has, or a script that it cannot set."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from")
+        warnings.filterwarnings("ignore", r"Matplotlib currently does not support .* natively")
         yield
