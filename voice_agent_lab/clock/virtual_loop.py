@@ -22,7 +22,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context, copy_context
 from heapq import heappop, heappush
-from itertools import repeat
 from numbers import Real
 from operator import itemgetter
 from time import perf_counter  # bound here, so that `bind_time` cannot replace it
@@ -194,22 +193,28 @@ class VirtualTimeLoop(LoopWithoutClock):
             self._catch_up()
         first = ready[0] if ready else None  # of the instant
         while True:
-            for _ in repeat(None, PATIENCE):
-                for _ in repeat(None, len(ready)):
-                    handle = next_ready()
-                    if (call := handle._call) is not None:
-                        try:
-                            handle._context.run(*call)
-                        except (SystemExit, KeyboardInterrupt):
-                            raise
-                        except BaseException as error:
-                            self._report(f"Exception in callback {call[0]!r}", error, handle=handle)
-                if overdue and self._catch_up():
-                    return
-                if not ready:
-                    break
-            else:
-                raise livelock(self.time(), PATIENCE, ready)
+            callbacks, rounds = len(ready), 0
+            while callbacks:
+                callbacks -= 1
+                handle = next_ready()
+                if (call := handle._call) is not None:
+                    try:
+                        handle._context.run(*call)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:
+                        self._report(f"Exception in callback {call[0]!r}", error, handle=handle)
+                if not callbacks:
+                    if overdue and self._catch_up():
+                        return
+                    callbacks = len(ready)
+                    rounds += 1
+                    if rounds > PATIENCE:
+                        raise livelock(self.time(), PATIENCE, ready)
+            if overdue and self._catch_up():  # nothing was ready at first
+                return
+            if ready:
+                continue
             if clock() > deadline:
                 deadline = self._blocking.look(first._call if first is not None else None)
             if not instants:
