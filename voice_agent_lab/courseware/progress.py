@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voice_agent_lab.lessons.exercises import NOT_YET, RIGHT
+from voice_agent_lab.lessons.exercises import RIGHT
 
 ANSWERED, WRONG, UNANSWERED = "answered", "wrong", "not yet"
 """How far an exercise can be."""
@@ -87,7 +87,8 @@ def _how_far(check: dict[str, Any]) -> str:
     printed = "".join(
         line for output in check["outputs"] if output["output_type"] == "stream" for line in output["text"]
     )
-    return ANSWERED if printed.startswith(RIGHT) and NOT_YET not in printed else UNANSWERED
+    # Other lines may be what the learner's own function prints.
+    return ANSWERED if any(line.startswith(RIGHT) for line in printed.splitlines()) else UNANSWERED
 
 
 def table(notebooks: list[NotebookProgress]) -> str:
@@ -100,5 +101,7 @@ def table(notebooks: list[NotebookProgress]) -> str:
         far.update(notebook.exercises.values())
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     lines = [f"{name:<{first}}  {exercise:<{second}}  {how}".rstrip() for name, exercise, how in rows]
-    total = f"{far[ANSWERED]} of {far.total()} exercises answered, {far[WRONG]} wrong, {far[UNANSWERED]} not yet."
+    total = (
+        f"{far[ANSWERED]} of {far.total()} exercises answered, {far[WRONG]} wrong, {far[UNANSWERED]} not yet."
+    )
     return "\n".join([*lines, "", total, "As the notebooks were last saved."])
