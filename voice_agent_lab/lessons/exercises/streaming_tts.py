@@ -1,7 +1,7 @@
 """The exercises of notebook 05: the gap after a word, and a cut that is early and still whole sentences."""
 
 from collections.abc import AsyncIterator, Callable
-from inspect import isasyncgenfunction
+from inspect import iscoroutine
 
 from voice_agent_lab.clock import simulate
 from voice_agent_lab.lessons.exercises import exercise, expect, expect_number
@@ -63,11 +63,6 @@ def _gap(letters: int, first_chunk: float, chunk: float = 0.05) -> float:
 @exercise("05")
 def check_better_cut(early_then_sentences: Cut) -> str:
     """Let the agent speak the weather reply and three others with this cut, and listen for what is asked."""
-    expect(
-        isasyncgenfunction(early_then_sentences),
-        f"early_then_sentences is {early_then_sentences!r}, not an async generator function: it needs async def, "
-        "and a yield.",
-    )
     for reply in (REPLY, *_OTHERS):
         _examine_pieces(_pieces(early_then_sentences, reply), reply)
         _examine_sound(early_then_sentences, reply)
@@ -84,9 +79,22 @@ def _pieces(cut: Cut, reply: str) -> list[str]:
             yield word + " "
 
     async def cut_up() -> list[str]:
-        return [piece async for piece in cut(words())]
+        return [piece async for piece in stream_of("early_then_sentences", cut, words())]
 
     return simulate(cut_up())
+
+
+def stream_of(name: str, generator: Callable[..., object], *arguments: object) -> AsyncIterator:
+    """Return what a learner's async generator function gives, or refuse it if that is no stream."""
+    expect(callable(generator), f"{name} is {generator!r}, not an async generator function.")
+    stream = generator(*arguments)
+    if iscoroutine(stream):
+        stream.close()
+    expect(
+        hasattr(stream, "__aiter__"),
+        f"{name} returned {stream!r}, and is not an async generator function: it needs async def, and a yield.",
+    )
+    return stream
 
 
 def _examine_pieces(pieces: list[str], reply: str) -> None:
