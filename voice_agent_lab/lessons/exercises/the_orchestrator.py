@@ -105,8 +105,8 @@ def _examine_words(
     passed_on = [word for _, word in found if word != _FILLER]
     expect(
         passed_on == [word for _, word in words],
-        f"{case} Every word of the language model is passed on once, and nothing else but 'One moment. '. (If words are "
-        "missing: a wait that gives up must not cancel the work, and asyncio.wait_for does.)",
+        f"{case} Every word of the language model is passed on once, and nothing else but 'One moment. '. (If words "
+        "are missing: a wait that gives up must not cancel the work, and asyncio.wait_for does.)",
     )
     expect(
         [word for _, word in found] == [word for _, word in true],
