@@ -341,6 +341,8 @@ def test_the_ribbon_changes_with_the_states():
     first, last = labelled(axes, "listening")
     assert extents(first) == [(0, 0.1)]
     assert extents(last)[0][0] == round(metrics.playback_ended, 9)
+    speaking = metrics.playback_ended - metrics.playback_started
+    assert axes.figure.get_suptitle().endswith(f"speaking {speaking:.2f} s")
 
 
 def test_an_interruption_of_no_length_is_named():

@@ -16,6 +16,7 @@ from voice_agent_lab.plots.drawing import (
     STATE_STAGES,
     counted,
     drawn_in_style,
+    headline,
     ink,
     length,
     new_figure,
@@ -77,7 +78,7 @@ def state_ribbon(turn: Turn) -> Figure:
     """
     changes = [(0.0, "listening"), *((e.time, e.detail["state"]) for e in turn.log.all("agent", "state"))]
     end = 1.08 * max(e.time for e in turn.log) if len(turn.log) else 1.0
-    figure, (axes,) = new_figure(1.45, left=0.2)
+    figure, (axes,) = new_figure(1.7, left=0.2, top=0.37)
     axes.set(xlim=(0, end), xlabel=SINCE_OPENED)
     rows_only(axes, (), ylim=(0, 2.4))
     per_pixel, reached = (
@@ -99,8 +100,22 @@ def state_ribbon(turn: Turn) -> Figure:
         write(axes, x, 1.45 + 0.62 * line, text)
         axes.vlines(middle, 1, 1.2 + 0.62 * line, color="black", linewidth=0.8)
     told = ", ".join(f"{state.replace('_', ' ')} from {time:.2f} s" for time, state in changes)
+    headline(figure, _busy_states(changes))
     figure.set_label(f"States of the agent: {told}.")
     return figure
+
+
+def _busy_states(changes: Sequence[tuple[float, str]]) -> str:
+    """Return how long the agent was in each state but listening."""
+    took: dict[str, float] = {}
+    for (start, state), (until, _) in pairwise(changes):
+        took[state] = took.get(state, 0.0) + until - start
+    busy = [
+        f"{state.replace('_', ' ')} {length(seconds)}"
+        for state, seconds in took.items()
+        if state != "listening"
+    ]
+    return ", ".join(busy).capitalize() or "The agent only listened"
 
 
 @drawn_in_style

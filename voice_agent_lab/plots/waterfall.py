@@ -281,6 +281,9 @@ def _arrangements(
         )
         apart, together = (lead, rest), ("", ", ".join(filter(None, [lead, rest])))
         yield from (apart, together) if left_first else (together, apart)
+    shortest = [texts[-1] for texts in [*before, *after]]
+    for k in range(1, len(shortest)):
+        yield ", ".join(shortest[:k]), ", ".join(shortest[k:])
     yield together
 
 
