@@ -227,10 +227,34 @@ def tint(stage: str, name: str = "") -> tuple[float, float, float]:
     return red, green, blue
 
 
+def line_colour(stage: str) -> tuple[float, float, float]:
+    """Return a stage's colour for thin lines: darkened until it has a contrast of 3:1 on white."""
+    colour = tint(stage)
+    while 1.05 / (_luminance(colour) + 0.05) < 3:
+        red, green, blue = colour
+        colour = (0.95 * red, 0.95 * green, 0.95 * blue)
+    return colour
+
+
+def _luminance(colour: tuple[float, float, float]) -> float:
+    """Return a colour's relative luminance, as WCAG defines it."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def ink(background: tuple[float, float, float]) -> str:
     """Return black or white, whichever is easier to read on a colour (WCAG's relative luminance)."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in background]
-    return "white" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179 else "black"
+    return "white" if _luminance(background) < 0.179 else "black"
+
+
+def headline(figure: Figure, message: str) -> None:
+    """Write the message of a figure above it: one sentence, 75 characters or fewer, in the top 0.3 inches."""
+    figure.suptitle(message, x=0.5, y=1 - 0.07 / figure.get_figheight(), va="top", size=10, weight="bold")
+
+
+def axis_end(reach: float, ends: Sequence[float]) -> float:
+    """Return the first of `ends` that `reach` does not pass, so that an axis stays while little changes."""
+    return next((end for end in ends if end >= reach), reach)
 
 
 def write(axes: Axes, x: float, y: float, text: str, **look: object) -> None:
