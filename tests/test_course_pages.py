@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from voice_agent_lab.courseware.editions import make_copy
+
 ROOT = Path(__file__).parent.parent
 COURSE = ROOT / "notebooks"
 NOTEBOOKS = sorted(COURSE.glob("*.ipynb"))
@@ -41,11 +43,29 @@ def links(path):
 # --- Links ----------------------------------------------------------------------------------------
 
 
+def relative_links(path):
+    return [urlsplit(link) for link in links(path) if not urlsplit(link).scheme]
+
+
 @each_page
 def test_relative_links_lead_to_files(path):
-    relative = [urlsplit(link) for link in links(path) if not urlsplit(link).scheme]
-    missing = {link.path for link in relative if not (path.parent / unquote(link.path)).exists()}
+    missing = {link.path for link in relative_links(path) if not (path.parent / unquote(link.path)).exists()}
     assert missing == set()
+
+
+@pytest.mark.parametrize("solved", [False, True], ids=["unsolved", "solved"])
+def test_in_a_copy_every_relative_link_leads_to_a_file_of_the_copy(solved, tmp_path):
+    copy = tmp_path / "copy"
+    make_copy(copy, solved=solved)
+    pages = [*copy.glob("*.ipynb"), *copy.glob("*.md")]
+    assert len(pages) == len(PAGES) - 1  # all but the README
+    found = [(page, link) for page in pages for link in relative_links(page)]
+    assert any(link.path.startswith("source/") for _, link in found)
+    for page, link in found:
+        target = (page.parent / unquote(link.path)).resolve() if link.path else page
+        assert target.is_file(), f"{page.name}: {link.geturl()}"
+        assert target.is_relative_to(copy), f"{page.name}: {link.geturl()} leaves what JupyterLab can open"
+        assert not link.fragment or link.fragment in anchors(target), f"{page.name}: {link.geturl()}"
 
 
 @each_page

@@ -12,6 +12,7 @@ Conventions
 * What was not measured is written "not measured" and drawn nowhere, least of all at zero.
 """
 
+from voice_agent_lab.plots.diagrams import agent_states, pipeline
 from voice_agent_lab.plots.drawing import (
     STAGE_COLOURS,
     STATE_STAGES,
@@ -32,6 +33,7 @@ from voice_agent_lab.plots.waterfall import turn_timeline
 __all__ = [
     "STAGE_COLOURS",
     "STATE_STAGES",
+    "agent_states",
     "alt_text",
     "drawn_in_style",
     "energy",
@@ -39,6 +41,7 @@ __all__ = [
     "length",
     "new_figure",
     "partials_over_time",
+    "pipeline",
     "png",
     "size",
     "spectrogram",
