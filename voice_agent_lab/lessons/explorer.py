@@ -17,10 +17,6 @@ picture that came first, without the controls.
 The picture follows the hand. The page sends the newest values as soon as the kernel has taken the ones
 before. The kernel takes them by noting them, and draws when it is at rest: so values that come while it
 draws wait in one place, where a newer one replaces an older one.
-
-Where a figure has an axis of time, it keeps it, as a long wait drawn on a longer axis looks like a short
-one. Such an explorer says how far its axis reaches at first; it becomes twice as long when that is not
-enough, and never shorter.
 """
 
 import asyncio
@@ -137,10 +133,7 @@ class Explorer:
     Parameters
     ----------
     draw : callable
-        Takes the controls' values by name; returns a `Figure` and a sentence of its numbers. With a
-        `reach` it also takes how far the x axis of its first axes shall go at least, under that name.
-    reach : float, optional
-        How far that axis goes at first.
+        Takes the controls' values by name; returns a `Figure` and a sentence of its numbers.
     **controls : Control
         The controls, under the names of `draw`'s arguments.
 
@@ -158,8 +151,8 @@ class Explorer:
         The numbers of the picture that is shown, or why there is no new one.
     """
 
-    def __init__(self, draw: Draw, reach: float | None = None, **controls: Control) -> None:
-        self.draw, self.controls, self._reach = draw, controls, reach
+    def __init__(self, draw: Draw, **controls: Control) -> None:
+        self.draw, self.controls = draw, controls
         self.values = {name: control.value for name, control in controls.items()}
         described = [{"name": k, "label": c.label} | c.description for k, c in controls.items()]
         self._picture: dict = {"picture": None, "width": 0, "height": 0, "alt": ""}
@@ -198,7 +191,7 @@ class Explorer:
     def _update(self) -> None:
         self._waiting = False
         try:
-            figure, self.sentence = self._drawn()
+            figure, self.sentence = self.draw(**self.values)
         except ValueError as error:
             self.sentence = str(error)
             self.page.shown = self._picture | {"sentence": self.sentence, "impossible": True}
@@ -206,17 +199,6 @@ class Explorer:
         width, height = size(figure)
         self._picture = {"picture": png(figure), "width": width, "height": height, "alt": self.sentence}
         self.page.shown = self._picture | {"sentence": self.sentence, "impossible": False}
-
-    def _drawn(self) -> tuple[Figure, str]:
-        if self._reach is None:
-            return self.draw(**self.values)
-        figure, sentence = self.draw(**self.values, reach=self._reach)
-        needed = figure.axes[0].get_xlim()[1]
-        if needed <= self._reach:
-            return figure, sentence
-        while self._reach < needed:
-            self._reach *= 2
-        return self.draw(**self.values, reach=self._reach)
 
     def __repr__(self) -> str:
         return self.sentence
@@ -230,20 +212,18 @@ class Explorer:
         return {**bundle, "text/html": html, "text/plain": self.sentence}, metadata
 
 
-def explorer(reach: float | None = None, **controls: Control) -> Callable[[Draw], Callable[[], Explorer]]:
+def explorer(**controls: Control) -> Callable[[Draw], Callable[[], Explorer]]:
     """Declare an explorer: describe the controls at the function that draws.
 
     Parameters
     ----------
-    reach : float, optional
-        How far the x axis goes at first, where the function takes a `reach`; see `Explorer`.
     **controls : Control
         The controls, under the names of the function's arguments.
     """
 
     def declare(draw: Draw) -> Callable[[], Explorer]:
         def new() -> Explorer:
-            return Explorer(draw, reach, **controls)
+            return Explorer(draw, **controls)
 
         update_wrapper(new, draw, assigned=("__module__", "__name__", "__qualname__", "__doc__"), updated=())
         del new.__wrapped__  # its signature is its own
