@@ -287,5 +287,5 @@ def without_a_stage(stage: str, degree: str, **latencies: float) -> tuple[Figure
     end = axis_end(now.metrics.playback_ended - now.metrics.speech_ended, _AXIS_ENDS)
     return text_voice_playback({"as it is": now, "without": then}, message=message, end=end), (
         f"{stage[0].upper()}{stage[1:]}: {worked:.2f} s of work, {on_path:.2f} s of it on the critical path to the "
-        f"last sound. Without it the first sound comes {first:.2f} s earlier, and the last {last:.2f} s earlier."
+        f"last sound. Without that the first sound comes {first:.2f} s earlier, and the last {last:.2f} s earlier."
     )
