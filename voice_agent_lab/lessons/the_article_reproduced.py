@@ -62,11 +62,12 @@ def output_beside_ours() -> pd.DataFrame:
     for number, (prompt, theirs) in enumerate(zip(PROMPTS, article.OUTPUT, strict=True), start=1):
         _, turn = published_turn(prompt, replies={})
         columns[f"turn {number}: published"] = _output_rows(theirs)
-        columns[f"turn {number}: ours"] = _output_rows(_our_output(turn))
+        columns[f"turn {number}: ours"] = _output_rows(output_of(turn))
     return pd.DataFrame(columns)
 
 
-def _our_output(turn: Turn) -> article.Output:
+def output_of(turn: Turn) -> article.Output:
+    """Return the numbers of the published text output for a turn of ours, with ``asr_complete`` lost."""
     metrics, log = turn.metrics, turn.log
     report = PublishedReport.of(metrics, lost={"asr_complete"})
     return article.Output(

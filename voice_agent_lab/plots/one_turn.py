@@ -134,7 +134,7 @@ def partials_over_time(turn: Turn) -> Figure:
     m, finished = turn.metrics, not isnan(turn.metrics.asr_complete)
     rows = [(time, text.split()) for time, text in turn.partials]
     rows += [(m.asr_complete, turn.transcript.split())] * finished
-    figure, (axes,) = new_figure(min(0.95 + 0.27 * max(len(rows), 2), 7), left=3.6, top=0.32)
+    figure, (axes,) = new_figure(min(1.2 + 0.27 * max(len(rows), 2), 7), left=4.05, top=0.57)
     times = [*(time for time, _ in rows), m.speech_ended, m.end_of_turn]
     right = 1.12 * max([time for time in times if not isnan(time)], default=1.0)
     axes.set(xlim=(0, right), xlabel=SINCE_OPENED)
@@ -158,6 +158,11 @@ def partials_over_time(turn: Turn) -> Figure:
     key = ["boxed: revised later"] * bool(revised) + ["bold: final transcript"] * finished
     write_above(axes, 0, ", ".join(key), 14 - axes.get_position().x0 * 8 * DPI, "left")
     final_words = f"final at {m.asr_complete:.2f} s: “{turn.transcript}”" if finished else "no final one"
+    known = next((time for time, text in turn.partials if text == turn.transcript), m.asr_complete)
+    changed = f"; {counted(len(revised), 'word')} changed before it was final" if revised else ""
+    if finished and not revised:
+        changed = f", and it is final at {length(m.asr_complete)}"
+    headline(figure, f"The whole transcript is there at {length(known)}{changed}")
     figure.set_label(f"{counted(len(turn.partials), 'partial transcript')}, {_told(revised)}; {final_words}.")
     return figure
 
