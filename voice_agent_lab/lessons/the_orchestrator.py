@@ -234,7 +234,7 @@ _TAKEN_AWAY = {
     "the voice's first chunks": "tts_first_chunk",
     "the voice's later chunks": "tts_chunk_generation",
 }  # each of `STAGES` in words
-_AXIS_ENDS = (15, 25, 50)  # seconds: where the axis of `without_a_stage` ends
+_AXIS_ENDS = (15, 25, 50)  # seconds: where the axes of the explorers end
 _DEGREE = choice("who waits for whom", OVERLAPS, "concurrent")
 _TOKEN = slider("language model: each later token (s)", 0.0, 0.5, 0.2, 0.01)
 
@@ -262,7 +262,8 @@ def overlap(degree: str, unit: str, timeout: float, scale: float, **latencies: f
     m, silence = turn.metrics, gaps(turn)
     promises = f"all {kept} promises are kept" if not missed else f"missed: {', '.join(missed)}; {kept} kept"
     heard = f"{len(silence)} gaps of {sum(silence):.2f} s in all" if silence else "no gap"
-    return turn_timeline(turn, budgets), (
+    end = axis_end(m.playback_ended, _AXIS_ENDS)
+    return turn_timeline(turn, budgets, end=end), (
         f"The user waits {m.voice_to_voice:.2f} s, hears {heard}, and has the whole answer "
         f"{m.playback_ended - m.speech_ended:.2f} s after the question. Promises: {promises}."
     )
