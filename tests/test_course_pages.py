@@ -205,7 +205,7 @@ def test_a_solution_is_the_body_of_a_documented_function(path):
             text = source(cell)
             assert text.count("# BEGIN SOLUTION") == text.count("# END SOLUTION") == 1
             assert re.search(
-                r'def \w+\(.*?\).*?:\n    """.*?"""\n    # BEGIN SOLUTION\n', text, flags=re.DOTALL
+                r'def \w+\(.*?\).*?:\n( +)""".*?"""\n\1# BEGIN SOLUTION\n', text, flags=re.DOTALL
             )
 
 
