@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from sys import maxsize
 from typing import Any, Generic, TypeVar
 
-from voice_agent_lab.measure.log import record_failure
+from voice_agent_lab.measure.log import record_failure, to_the_nanosecond
 
 Item = TypeVar("Item")
 
@@ -41,7 +41,7 @@ async def sleep_until(deadline: float) -> None:
 
     Absolute deadlines do not add up the small delays of each wake-up, as relative sleeps do.
     """
-    delay = round(deadline - asyncio.get_running_loop().time(), 9)
+    delay = to_the_nanosecond(deadline - asyncio.get_running_loop().time())
     if delay > 0:
         await asyncio.sleep(delay)
 

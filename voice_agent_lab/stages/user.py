@@ -16,6 +16,7 @@ from math import isnan
 
 import numpy as np
 
+from voice_agent_lab.measure.log import to_the_nanosecond
 from voice_agent_lab.measure.words import joined
 from voice_agent_lab.stages.speech import CHARS_PER_SECOND, SpokenWord, speech_bounds, spoken_words
 
@@ -109,16 +110,16 @@ class User:
 
     def talks_after(self, at: float) -> bool:
         """Return whether there is speech to come after a moment in what the user has begun to say."""
-        return any(round(self._began(u) + u.ended - at, 9) > 0 for u in self._utterances)
+        return any(to_the_nanosecond(self._began(u) + u.ended - at) > 0 for u in self._utterances)
 
     def edges(self, start: float, end: float) -> Iterator[tuple[str, float]]:
         """Yield each true start and end of speech between two moments, as (name of the event, moment)."""
         for utterance in self._utterances:
             began = self._began(utterance)
             started, ended = began + utterance.started, began + utterance.ended
-            if round(start - started, 9) <= 0 < round(end - started, 9):
+            if to_the_nanosecond(start - started) <= 0 < to_the_nanosecond(end - started):
                 yield "speech_started", started
-            if round(start - ended, 9) < 0 <= round(end - ended, 9):
+            if to_the_nanosecond(start - ended) < 0 <= to_the_nanosecond(end - ended):
                 yield "speech_ended", ended
 
     def words_from(self, at: float) -> str:
@@ -126,10 +127,10 @@ class User:
 
         The text begins at that moment, with a break if need be.
         """
-        reached, natural = round(at - (self.opened or 0.0), 9), 1 / CHARS_PER_SECOND
+        reached, natural = to_the_nanosecond(at - (self.opened or 0.0)), 1 / CHARS_PER_SECOND
         parts: list[str] = []
         for word in self._words(reached):
-            pause = max(0.0, round(word.starts - reached, 9))
+            pause = max(0.0, to_the_nanosecond(word.starts - reached))
             apart = joined([parts[-1], word.text])[len(parts[-1]) : -len(word.text)] if parts else ""
             if parts and abs(pause - (natural if apart else 0.0)) < 1e-6:
                 parts.append(apart)
