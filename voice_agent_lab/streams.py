@@ -7,7 +7,6 @@ task that keeps asking, and a queue that keeps what it got.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from sys import maxsize
 from typing import Any, Generic, TypeVar
 
 from voice_agent_lab.measure.log import record_failure, to_the_nanosecond
@@ -65,7 +64,7 @@ class RunAhead(Generic[Item]):
     def __init__(self, stream: AsyncIterator[Item], limit: int = 0, name: str | None = None) -> None:
         self._items: asyncio.Queue[tuple[Item] | None] = asyncio.Queue()  # None is the end
         self._put_back: list[Item] = []
-        self._room = asyncio.Semaphore(limit or maxsize)  # for items; there is always room for the end
+        self._room = asyncio.Semaphore(limit) if limit else None  # for items; the end always has room
         self._failure: BaseException | None = None
         self._stream, self._begun = stream, False
         name = name or f"run_ahead({getattr(stream, '__qualname__', stream)})"
@@ -76,7 +75,8 @@ class RunAhead(Generic[Item]):
         try:
             try:
                 async for item in stream:
-                    await self._room.acquire()
+                    if self._room:
+                        await self._room.acquire()
                     self._items.put_nowait((item,))
             finally:
                 if hasattr(stream, "aclose"):
@@ -99,7 +99,11 @@ class RunAhead(Generic[Item]):
         if item is None:
             self._items.put_nowait(None)  # for whoever asks again
             raise self._failure or StopAsyncIteration
-        self._room.release()
+        return self._taken(item)
+
+    def _taken(self, item: tuple[Item]) -> Item:
+        if self._room:
+            self._room.release()
         return item[0]
 
     def available(self) -> list[Item]:
@@ -112,8 +116,7 @@ class RunAhead(Generic[Item]):
                 if self._failure and not items:
                     raise self._failure
                 break
-            self._room.release()
-            items.append(item[0])
+            items.append(self._taken(item))
         return items
 
     def put_back(self, item: Item) -> None:

@@ -149,16 +149,17 @@ class Playback:
 
     async def _sounds_until(self, deadline: float) -> bool:
         """Sleep until the deadline; return False at once if a pause comes first."""
+        loop = asyncio.get_running_loop()
         while True:
             until = deadline if self._holds_from is None else min(deadline, self._holds_from)
             if _now() >= until:
                 return until == deadline
             self._changed.clear()
+            alarm = loop.call_at(until, self._changed.set)  # a timeout, which cancels, costs twice as much
             try:
-                async with asyncio.timeout_at(until):
-                    await self._changed.wait()
-            except TimeoutError:
-                return until == deadline
+                await self._changed.wait()
+            finally:
+                alarm.cancel()
 
     async def _resumed(self) -> float:
         """Wait for the end of a pause; return when the sound goes on at the user's ear."""
