@@ -74,10 +74,11 @@ class User:
         self._speak, self._bounds, self.sample_rate = speak, bounds, sample_rate
         self.opened: float | None = None
         self._utterances: list[Utterance] = []
+        self._texts: dict[float, str] = {}  # of `words_from`, until more is said: it is asked every frame
 
     def forget(self) -> None:
         """Begin anew, with nothing said."""
-        self.opened, self._utterances = None, []
+        self.opened, self._utterances, self._texts = None, [], {}
 
     def say(self, text: str, first_sample: int = 0) -> None:
         """Begin to say `text` with a sample of the microphone.
@@ -95,6 +96,7 @@ class User:
             raise ValueError(f"the audio for {text!r} is silent; nothing in it is louder than -40 dBFS")
         self._forget_before(first_sample - _REMEMBERED * self.sample_rate)
         self._utterances.append(Utterance(text, first_sample, samples, started, ended))
+        self._texts = {}
 
     def _forget_before(self, sample: float) -> None:
         self._utterances = [u for u in self._utterances if u.first_sample + len(u.samples) > sample]
@@ -127,6 +129,11 @@ class User:
 
         The text begins at that moment, with a break if need be.
         """
+        if at not in self._texts:
+            self._texts[at] = self._text_from(at)
+        return self._texts[at]
+
+    def _text_from(self, at: float) -> str:
         reached, natural = to_the_nanosecond(at - (self.opened or 0.0)), 1 / CHARS_PER_SECOND
         parts: list[str] = []
         for word in self._words(reached):
