@@ -120,9 +120,25 @@ def test_the_glossary_is_alphabetical_and_each_term_has_an_anchor():
 def test_a_notebook_opens_with_its_title_its_minutes_and_what_it_is_for(path):
     opening = source(cells(path)[0])
     assert opening.startswith("# ")
-    assert re.search(r"^\*Reading \d+ minutes, exercises \d+ minutes\.\*$", opening, flags=re.MULTILINE)
+    assert re.search(
+        r"^\*(Reading \d+ minutes, exercises \d+ minutes|Core path \d+ minutes, with the optional sections \d+)\.\*$",
+        opening,
+        flags=re.MULTILINE,
+    )
     for promise in ("**You will do:**", "**You will learn:**", "**You need:**"):
         assert promise in opening
+
+
+@each_notebook
+def test_the_minutes_of_a_notebook_are_those_of_its_sections(path):
+    told = re.search(r"Core path (\d+) minutes, with the optional sections (\d+)", prose(path))
+    if told is None:
+        pytest.skip("its sections are not marked")
+    core, optional = (
+        sum(map(int, re.findall(rf"^\*{kind}, (\d+) minutes?\b", prose(path), flags=re.MULTILINE)))
+        for kind in ("Core", "Optional")
+    )
+    assert (core, core + optional) == tuple(map(int, told.groups()))
 
 
 @each_notebook
@@ -189,7 +205,7 @@ def test_a_solution_is_the_body_of_a_documented_function(path):
             text = source(cell)
             assert text.count("# BEGIN SOLUTION") == text.count("# END SOLUTION") == 1
             assert re.search(
-                r'def \w+\(.*?\).*?:\n    """.*?"""\n    # BEGIN SOLUTION\n', text, flags=re.DOTALL
+                r'def \w+\(.*?\).*?:\n( +)""".*?"""\n\1# BEGIN SOLUTION\n', text, flags=re.DOTALL
             )
 
 

@@ -94,7 +94,7 @@ def test_a_right_answer_is_accepted(check, answer, capsys):
         (check_07_honest_verdict, lambda seconds, budget: "met", "took longer than was promised"),
         (check_07_honest_verdict, lambda seconds, budget: "met" if seconds <= budget else "missed", "is nan"),
         (check_07_honest_verdict, lambda seconds, budget: "missed" if seconds > budget else "met", "is nan"),
-        (check_07_honest_verdict, lambda seconds, budget: "not measured" if seconds == nan else verdict_without_isnan(seconds, budget)
+        (check_07_honest_verdict, lambda seconds, budget: "not measured" if seconds == nan else verdict_without_isnan(seconds, budget)  # noqa: E501
          .replace("not measured", "met"), "not even itself"),
         (check_07_honest_verdict, lambda seconds, budget: verdict(seconds, budget) if seconds else "not measured",
          "Here 0.0 was measured"),
@@ -106,12 +106,12 @@ def test_a_right_answer_is_accepted(check, answer, capsys):
         (check_07_worth_of_a_mend, lambda fault, before=(): worth(fault), "after 10 others"),
         (check_07_worth_of_a_mend, lambda fault, before=(): worth(Fault.PULLED_AUDIO, before), "silence is streamed"),
         (check_07_worth_of_a_mend, lambda fault, before=(): -worth(fault, before), "returned -1.52"),
-        (check_07_worth_of_a_mend, lambda fault, before=(): wait(()) - wait([*before, fault]), "differ in this mend alone"),
+        (check_07_worth_of_a_mend, lambda fault, before=(): wait(()) - wait([*before, fault]), "differ in this mend alone"),  # noqa: E501
         (check_07_worth_of_a_mend, lambda fault, before=(): wait(before) - wait([fault]), "after 10 others"),
         (check_07_worth_of_a_mend, lambda fault, before=(): abs(worth(fault, before)), "less than nothing"),
         (check_07_worth_of_a_mend, lambda fault, before=(): wait([*before, fault]), "model gives 1.52"),
         (check_07_worth_of_a_mend, as_reported, "returned 0.00"),
-        (check_07_worth_of_a_mend, lambda fault, before=(): wait(before, PROMPTS[1]) - wait([*before, fault], PROMPTS[1]),
+        (check_07_worth_of_a_mend, lambda fault, before=(): wait(before, PROMPTS[1]) - wait([*before, fault], PROMPTS[1]),  # noqa: E501
          "model gives 1.52"),
         (check_07_worth_of_a_mend, lambda fault, before=(): None, "returned None"),
         (check_07_worth_of_a_mend, lambda fault, before=(): published_turn(PROMPTS[0], *before, fault), "not a number"),
@@ -128,4 +128,4 @@ def test_a_stub_is_not_answered_yet(check, capsys):
         raise NotImplementedError
 
     check(stub)
-    assert capsys.readouterr().out.startswith("Not answered yet: 07 ")
+    assert capsys.readouterr().out.startswith("Not answered yet: ")

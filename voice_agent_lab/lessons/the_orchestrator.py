@@ -234,7 +234,7 @@ _TAKEN_AWAY = {
     "the voice's first chunks": "tts_first_chunk",
     "the voice's later chunks": "tts_chunk_generation",
 }  # each of `STAGES` in words
-_AXIS_ENDS = (15, 25, 50)  # seconds: where the axis of `without_a_stage` ends
+_AXIS_ENDS = (15, 25, 50)  # seconds: where the axes of the explorers end
 _DEGREE = choice("who waits for whom", OVERLAPS, "concurrent")
 _TOKEN = slider("language model: each later token (s)", 0.0, 0.5, 0.2, 0.01)
 
@@ -262,7 +262,8 @@ def overlap(degree: str, unit: str, timeout: float, scale: float, **latencies: f
     m, silence = turn.metrics, gaps(turn)
     promises = f"all {kept} promises are kept" if not missed else f"missed: {', '.join(missed)}; {kept} kept"
     heard = f"{len(silence)} gaps of {sum(silence):.2f} s in all" if silence else "no gap"
-    return turn_timeline(turn, budgets), (
+    end = axis_end(m.playback_ended, _AXIS_ENDS)
+    return turn_timeline(turn, budgets, end=end), (
         f"The user waits {m.voice_to_voice:.2f} s, hears {heard}, and has the whole answer "
         f"{m.playback_ended - m.speech_ended:.2f} s after the question. Promises: {promises}."
     )
@@ -287,5 +288,5 @@ def without_a_stage(stage: str, degree: str, **latencies: float) -> tuple[Figure
     end = axis_end(now.metrics.playback_ended - now.metrics.speech_ended, _AXIS_ENDS)
     return text_voice_playback({"as it is": now, "without": then}, message=message, end=end), (
         f"{stage[0].upper()}{stage[1:]}: {worked:.2f} s of work, {on_path:.2f} s of it on the critical path to the "
-        f"last sound. Without it the first sound comes {first:.2f} s earlier, and the last {last:.2f} s earlier."
+        f"last sound. Without that the first sound comes {first:.2f} s earlier, and the last {last:.2f} s earlier."
     )

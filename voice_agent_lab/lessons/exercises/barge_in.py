@@ -73,9 +73,7 @@ def check_patient_listener(patient_listener: Callable[[], Interruption]) -> str:
     )
     longest = max(_held_up(policy, text, moment) for text, moment in _AGREEMENT)
     slowest = max(_silenced(policy, text, moment) for text, moment in _OBJECTIONS)
-    return (
-        f"An objection silences the agent in {slowest:.2f} s. Agreement holds it up for at most {longest:.2f} s."
-    )
+    return f"An objection silences the agent in {slowest:.2f} s. Agreement holds it up for at most {longest:.2f} s."
 
 
 def _held_up(policy: Interruption, text: str, moment: float) -> float:
