@@ -21,6 +21,7 @@ from voice_agent_lab.measure.words import joined
 from voice_agent_lab.stages.speech import CHARS_PER_SECOND, SpokenWord, speech_bounds, spoken_words
 
 _REMEMBERED = 600  # seconds: longer than a turn or a backlog is
+_HALF_A_NANOSECOND = 0.5e-9  # seconds: what is less is rounding
 Bounds = Callable[[np.ndarray, int], tuple[float, float]]
 
 
@@ -112,7 +113,7 @@ class User:
 
     def talks_after(self, at: float) -> bool:
         """Return whether there is speech to come after a moment in what the user has begun to say."""
-        return any(to_the_nanosecond(self._began(u) + u.ended - at) > 0 for u in self._utterances)
+        return any(self._began(u) + u.ended - at > _HALF_A_NANOSECOND for u in self._utterances)
 
     def edges(self, start: float, end: float) -> Iterator[tuple[str, float]]:
         """Yield each true start and end of speech between two moments, as (name of the event, moment)."""
