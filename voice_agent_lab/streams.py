@@ -6,11 +6,12 @@ task that keeps asking, and a queue that keeps what it got.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from sys import maxsize
+from math import inf
 from typing import Any, Generic, TypeVar
 
-from voice_agent_lab.measure.log import record_failure
+from voice_agent_lab.measure.log import record_failure, to_the_nanosecond
 
 Item = TypeVar("Item")
 
@@ -41,7 +42,7 @@ async def sleep_until(deadline: float) -> None:
 
     Absolute deadlines do not add up the small delays of each wake-up, as relative sleeps do.
     """
-    delay = round(deadline - asyncio.get_running_loop().time(), 9)
+    delay = to_the_nanosecond(deadline - asyncio.get_running_loop().time())
     if delay > 0:
         await asyncio.sleep(delay)
 
@@ -63,9 +64,9 @@ class RunAhead(Generic[Item]):
     """
 
     def __init__(self, stream: AsyncIterator[Item], limit: int = 0, name: str | None = None) -> None:
-        self._items: asyncio.Queue[tuple[Item] | None] = asyncio.Queue()  # None is the end
-        self._put_back: list[Item] = []
-        self._room = asyncio.Semaphore(limit or maxsize)  # for items; there is always room for the end
+        self._items: deque[Item] = deque()
+        self._news, self._taken = asyncio.Event(), asyncio.Event()
+        self._limit, self._over = limit or inf, False
         self._failure: BaseException | None = None
         self._stream, self._begun = stream, False
         name = name or f"run_ahead({getattr(stream, '__qualname__', stream)})"
@@ -76,8 +77,11 @@ class RunAhead(Generic[Item]):
         try:
             try:
                 async for item in stream:
-                    await self._room.acquire()
-                    self._items.put_nowait((item,))
+                    while len(self._items) >= self._limit:
+                        self._taken.clear()
+                        await self._taken.wait()
+                    self._items.append(item)
+                    self._news.set()
             finally:
                 if hasattr(stream, "aclose"):
                     await stream.aclose()
@@ -86,39 +90,38 @@ class RunAhead(Generic[Item]):
             if isinstance(error, asyncio.CancelledError):
                 raise
         finally:
-            self._items.put_nowait(None)
+            self._end()
+
+    def _end(self) -> None:
+        self._over = True
+        self._news.set()
 
     def __aiter__(self) -> "RunAhead[Item]":
         return self
 
     async def __anext__(self) -> Item:
         """Return the next item; when there are no more, raise what the stream raised."""
-        if self._put_back:
-            return self._put_back.pop()
-        item = await self._items.get()
-        if item is None:
-            self._items.put_nowait(None)  # for whoever asks again
-            raise self._failure or StopAsyncIteration
-        self._room.release()
-        return item[0]
+        while not self._items:
+            if self._over:
+                raise self._failure or StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        self._taken.set()
+        return self._items.popleft()
 
     def available(self) -> list[Item]:
         """Return the items that are there already, without waiting; raise what the stream raised, if it has."""
-        items, self._put_back = self._put_back[::-1], []
-        while not self._items.empty():
-            item = self._items.get_nowait()
-            if item is None:
-                self._items.put_nowait(None)
-                if self._failure and not items:
-                    raise self._failure
-                break
-            self._room.release()
-            items.append(item[0])
+        if self._failure and not self._items:
+            raise self._failure
+        items = list(self._items)
+        self._items.clear()
+        self._taken.set()
         return items
 
     def put_back(self, item: Item) -> None:
         """Take an item back that a reader had taken and could not use; it is the next to be read."""
-        self._put_back.append(item)
+        self._items.appendleft(item)
+        self._news.set()
 
     def cancel(self) -> None:
         """Begin to end the stream; `aclose` waits for that."""
@@ -129,7 +132,7 @@ class RunAhead(Generic[Item]):
         await ended(self._task)
         if not self._begun:
             self._begun = True
-            self._items.put_nowait(None)
+            self._end()
             if hasattr(self._stream, "aclose"):
                 await self._stream.aclose()
 

@@ -37,7 +37,7 @@ def audible_stretches(samples: np.ndarray, sample_rate: int) -> list[tuple[float
     """
     window = max(1, round(WINDOW * sample_rate))
     audible = audible_windows(samples, sample_rate)
-    if audible.all():
+    if all(audible.tolist()):  # as most chunks of a voice are
         return [(0.0, len(samples) / sample_rate)] if len(audible) else []
     found = np.flatnonzero(audible)
     if not len(found):

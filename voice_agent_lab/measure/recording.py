@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 
+from voice_agent_lab.measure.log import to_the_nanosecond
 from voice_agent_lab.measure.writing import write_whole
 
 
@@ -62,7 +63,7 @@ class Recording:
             Of `samples`, in Hz.
         """
         if self.keeps:
-            self.sounds.append((speaker, round(at + self.offset, 9), samples, sample_rate))
+            self.sounds.append((speaker, to_the_nanosecond(at + self.offset), samples, sample_rate))
 
     def stereo(self) -> np.ndarray:
         """Return the conversation from its first sound to its last, shape ``(samples, 2)``."""

@@ -28,7 +28,7 @@ _LINE = r"\S[ \t]*\n\s*"  # an item of a list has no mark at its end
 _MARKS, _WIDE_MARKS = "[.!?।॥؟۔]", "[。！？]"  # noqa: RUF001
 _PAUSES, _WIDE_PAUSES = "[.!?।॥؟۔,;:،]", "[。！？，；：、]"  # noqa: RUF001
 _SENTENCE, _CLAUSE = (
-    regex.compile(rf".*?(?:{marks}{_CLOSERS}\s+|{wide}{_CLOSERS}|{_LINE})", regex.DOTALL)
+    regex.compile(rf"{marks}{_CLOSERS}\s+|{wide}{_CLOSERS}|{_LINE}")
     for marks, wide in ((_MARKS, _WIDE_MARKS), (_PAUSES, _WIDE_PAUSES))
 )
 _NUMBERED = regex.compile(r"\s*\p{N}+\.\s*")

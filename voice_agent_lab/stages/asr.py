@@ -94,26 +94,31 @@ class StreamingASR:
         ground_truth : str
             What is being said; a `Saying` may grow while it is.
         """
-        said, samples, shown = str(ground_truth), 0, ""
+        said, samples = str(ground_truth), 0
         words, _ = spoken_words(said)
-        wrong_at_first = self._rng.random(len(words)) < self.revision_rate
+        wrong_at_first = self._wrong_at_first(len(words))
+        shown: list[str] = []
         async for frame in audio_stream:
             await asyncio.sleep(self._processing())
             samples += len(frame)
             if isinstance(ground_truth, Saying) and ground_truth.so_far() != said:
                 said = ground_truth.so_far()
                 words, _ = spoken_words(said)
-                more = self._rng.random(len(words) - len(wrong_at_first)) < self.revision_rate
-                wrong_at_first = np.concatenate([wrong_at_first, more])
+                wrong_at_first += self._wrong_at_first(len(words) - len(wrong_at_first))
             partial = self._hypothesis(words, wrong_at_first, samples / self.sample_rate)
             if partial != shown:
                 shown = partial
-                yield partial, False
+                yield joined(partial), False
         await asyncio.sleep(self._finalization())
-        yield self._hypothesis(words, np.zeros(len(words), dtype=bool), samples / self.sample_rate), True
+        yield joined(self._hypothesis(words, [False] * len(words), samples / self.sample_rate)), True
 
-    def _hypothesis(self, words: list[SpokenWord], wrong_at_first: np.ndarray, taken: float) -> str:
-        """Return what the recogniser believes after `taken` seconds of audio."""
+    def _wrong_at_first(self, words: int) -> list[bool]:
+        """Draw for so many words which of them first appear wrong."""
+        wrong: list[bool] = (self._rng.random(words) < self.revision_rate).tolist()
+        return wrong
+
+    def _hypothesis(self, words: list[SpokenWord], wrong_at_first: list[bool], taken: float) -> list[str]:
+        """Return the words that the recogniser believes in after `taken` seconds of audio."""
         shown = []
         for word, wrong in zip(words, wrong_at_first, strict=True):
             age = taken - word.ends + 1e-9  # to the nanosecond
@@ -121,7 +126,7 @@ class StreamingASR:
                 break
             half = word.text[: (len(word.text) + 1) // 2]
             shown.append(half if wrong and age < self.revision_lag else word.text)
-        return joined(shown)
+        return shown
 
 
 def check_hypothesis(hypothesis: object) -> tuple[str, bool]:

@@ -28,6 +28,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from voice_agent_lab.checks import check_order, check_seconds, check_share
+from voice_agent_lab.measure.log import to_the_nanosecond
 from voice_agent_lab.stages.vad import JudgedFrame
 
 
@@ -132,7 +133,7 @@ class Policy:
         if self._decides is None:
             goes_on = self._goes_on if self.more_to_come is None else self.more_to_come()
             self._decides = float(self.decides_after(np.array([goes_on]), self.rng)[0])
-        self._silence = round(self._silence + seconds, 9)
+        self._silence = to_the_nanosecond(self._silence + seconds)
         return self._silence >= self._decides
 
     def reset(self) -> None:
@@ -170,7 +171,7 @@ class SilenceTimeout(Policy):
     timeout: float = 0.5
 
     def __post_init__(self) -> None:
-        self.timeout = round(float(check_seconds("timeout", self.timeout)), 9)
+        self.timeout = to_the_nanosecond(float(check_seconds("timeout", self.timeout)))
 
     @property
     def mean_wait(self) -> float:
@@ -203,7 +204,7 @@ class HangoverTimeout(Policy):
     @property
     def mean_wait(self) -> float:
         """The wait in seconds: hangover and timeout."""
-        return round(self.hangover + self.timeout, 9)
+        return to_the_nanosecond(self.hangover + self.timeout)
 
 
 @dataclass
@@ -252,13 +253,16 @@ class LearnedDetector(Policy):
         check_share("detection_rate", self.detection_rate)
         check_share("false_alarm_rate", self.false_alarm_rate)
         check_order("delay", self.delay, "timeout", self.timeout)
-        self.delay, self.timeout = round(float(self.delay), 9), round(float(self.timeout), 9)
+        self.delay, self.timeout = (
+            to_the_nanosecond(float(self.delay)),
+            to_the_nanosecond(float(self.timeout)),
+        )
         self.rng = self.rng or np.random.default_rng(0)
 
     @property
     def mean_wait(self) -> float:
         """The mean wait after a user who has finished, in seconds: of the delay and the timeout."""
-        return round(self.detection_rate * self.delay + (1 - self.detection_rate) * self.timeout, 9)
+        return to_the_nanosecond(self.detection_rate * self.delay + (1 - self.detection_rate) * self.timeout)
 
     def decides_after(self, more_to_come: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
         """Return the delay or the timeout for each silence, in seconds; one draw for each."""
@@ -376,7 +380,7 @@ class TranscriptArrival:
         return self._take(self.policy.finished(speech, seconds), speech, seconds)
 
     def _take(self, finished: bool, speech: bool, seconds: float) -> bool:
-        self._silence = 0.0 if speech else round(self._silence + seconds, 9)
+        self._silence = 0.0 if speech else to_the_nanosecond(self._silence + seconds)
         return finished and (self._understood or self._silence >= self.longest_wait)
 
     def reset(self) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from voice_agent_lab.checks import check_seconds
-from voice_agent_lab.measure.log import record
+from voice_agent_lab.measure.log import record, to_the_nanosecond
 from voice_agent_lab.stages.speech import speech_bounds
 from voice_agent_lab.streams import sleep_until
 
@@ -52,7 +52,7 @@ class Loudspeaker(Protocol):
 
 
 def _now() -> float:
-    return round(asyncio.get_running_loop().time(), 9)
+    return to_the_nanosecond(asyncio.get_running_loop().time())
 
 
 class Playback:
@@ -86,7 +86,7 @@ class Playback:
 
     def pause(self) -> None:
         """Hold the sound where it is when the order arrives, or before it starts."""
-        self._set(round(_now() + self.latency, 9))
+        self._set(to_the_nanosecond(_now() + self.latency))
 
     def resume(self) -> None:
         """Go on where the sound was held."""
@@ -116,19 +116,19 @@ class Playback:
         ends, audible, begun, over = None, False, None, False
         try:
             async for made, chunk in chunks:
-                arrives = round(made + self.latency, 9)
+                arrives = to_the_nanosecond(made + self.latency)
                 begins = max(arrives, _now() if ends is None else ends)
                 await sleep_until(begins)
                 if ends is not None and begins > ends:
-                    record("playback", "underrun", at=begins, seconds=round(begins - ends, 9))
+                    record("playback", "underrun", at=begins, seconds=to_the_nanosecond(begins - ends))
                 while len(chunk):
                     if self._holds_from is not None and self._holds_from <= _now():
                         begins = await self._resumed()
                     record("playback", "chunk", at=begins, seconds=len(chunk) / sample_rate)
-                    begun, ends = (begins, chunk), round(begins + len(chunk) / sample_rate, 9)
+                    begun, ends = (begins, chunk), to_the_nanosecond(begins + len(chunk) / sample_rate)
                     yield begun
                     onset = nan if audible else speech_bounds(chunk, sample_rate)[0]
-                    if not isnan(onset) and await self._sounds_until(round(begins + onset, 9)):
+                    if not isnan(onset) and await self._sounds_until(to_the_nanosecond(begins + onset)):
                         audible = True
                         record("playback", "started", at=begins + onset)
                     if await self._sounds_until(ends):
@@ -149,23 +149,24 @@ class Playback:
 
     async def _sounds_until(self, deadline: float) -> bool:
         """Sleep until the deadline; return False at once if a pause comes first."""
+        loop = asyncio.get_running_loop()
         while True:
             until = deadline if self._holds_from is None else min(deadline, self._holds_from)
             if _now() >= until:
                 return until == deadline
             self._changed.clear()
+            alarm = loop.call_at(until, self._changed.set)  # a timeout, which cancels, costs twice as much
             try:
-                async with asyncio.timeout_at(until):
-                    await self._changed.wait()
-            except TimeoutError:
-                return until == deadline
+                await self._changed.wait()
+            finally:
+                alarm.cancel()
 
     async def _resumed(self) -> float:
         """Wait for the end of a pause; return when the sound goes on at the user's ear."""
         while self._holds_from is not None:
             self._changed.clear()
             await self._changed.wait()
-        begins = round(_now() + self.latency, 9)
+        begins = to_the_nanosecond(_now() + self.latency)
         await sleep_until(begins)
         record("playback", "resumed", at=begins)
         return begins
@@ -178,5 +179,5 @@ class Playback:
         stops = min(ends, _now())
         samples = max(0, min(len(chunk), round((stops - begins) * sample_rate)))
         self.heard.append((begins, chunk[:samples]))
-        record("playback", why, at=stops, unheard=round((len(chunk) - samples) / sample_rate, 9))
+        record("playback", why, at=stops, unheard=to_the_nanosecond((len(chunk) - samples) / sample_rate))
         return stops, chunk[samples:]

@@ -16,6 +16,7 @@ import numpy as np
 
 from voice_agent_lab.checks import check_seconds
 from voice_agent_lab.measure.audible import WINDOW, audible_windows
+from voice_agent_lab.measure.log import to_the_nanosecond
 from voice_agent_lab.measure.words import words
 
 CHARS_PER_SECOND = 150 * 5 / 60
@@ -176,7 +177,9 @@ def spoken_words(text: str, chars_per_second: float = CHARS_PER_SECOND) -> tuple
         for word in words(part):
             starts = part.index(word, reached)
             reached = starts + len(word)
-            times = (round(time + characters / chars_per_second, 9) for characters in (starts, reached))
+            times = (
+                to_the_nanosecond(time + characters / chars_per_second) for characters in (starts, reached)
+            )
             spoken.append(SpokenWord(word, *times))
         time += len(part) / chars_per_second
-    return spoken, round(time, 9)
+    return spoken, to_the_nanosecond(time)

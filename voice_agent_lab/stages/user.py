@@ -16,10 +16,12 @@ from math import isnan
 
 import numpy as np
 
+from voice_agent_lab.measure.log import to_the_nanosecond
 from voice_agent_lab.measure.words import joined
 from voice_agent_lab.stages.speech import CHARS_PER_SECOND, SpokenWord, speech_bounds, spoken_words
 
 _REMEMBERED = 600  # seconds: longer than a turn or a backlog is
+_HALF_A_NANOSECOND = 0.5e-9  # seconds: what is less is rounding
 Bounds = Callable[[np.ndarray, int], tuple[float, float]]
 
 
@@ -73,10 +75,11 @@ class User:
         self._speak, self._bounds, self.sample_rate = speak, bounds, sample_rate
         self.opened: float | None = None
         self._utterances: list[Utterance] = []
+        self._texts: dict[float, str] = {}  # of `words_from`, until more is said: it is asked every frame
 
     def forget(self) -> None:
         """Begin anew, with nothing said."""
-        self.opened, self._utterances = None, []
+        self.opened, self._utterances, self._texts = None, [], {}
 
     def say(self, text: str, first_sample: int = 0) -> None:
         """Begin to say `text` with a sample of the microphone.
@@ -94,6 +97,7 @@ class User:
             raise ValueError(f"the audio for {text!r} is silent; nothing in it is louder than -40 dBFS")
         self._forget_before(first_sample - _REMEMBERED * self.sample_rate)
         self._utterances.append(Utterance(text, first_sample, samples, started, ended))
+        self._texts = {}
 
     def _forget_before(self, sample: float) -> None:
         self._utterances = [u for u in self._utterances if u.first_sample + len(u.samples) > sample]
@@ -109,16 +113,16 @@ class User:
 
     def talks_after(self, at: float) -> bool:
         """Return whether there is speech to come after a moment in what the user has begun to say."""
-        return any(round(self._began(u) + u.ended - at, 9) > 0 for u in self._utterances)
+        return any(self._began(u) + u.ended - at > _HALF_A_NANOSECOND for u in self._utterances)
 
     def edges(self, start: float, end: float) -> Iterator[tuple[str, float]]:
         """Yield each true start and end of speech between two moments, as (name of the event, moment)."""
         for utterance in self._utterances:
             began = self._began(utterance)
             started, ended = began + utterance.started, began + utterance.ended
-            if round(start - started, 9) <= 0 < round(end - started, 9):
+            if to_the_nanosecond(start - started) <= 0 < to_the_nanosecond(end - started):
                 yield "speech_started", started
-            if round(start - ended, 9) < 0 <= round(end - ended, 9):
+            if to_the_nanosecond(start - ended) < 0 <= to_the_nanosecond(end - ended):
                 yield "speech_ended", ended
 
     def words_from(self, at: float) -> str:
@@ -126,10 +130,15 @@ class User:
 
         The text begins at that moment, with a break if need be.
         """
-        reached, natural = round(at - (self.opened or 0.0), 9), 1 / CHARS_PER_SECOND
+        if at not in self._texts:
+            self._texts[at] = self._text_from(at)
+        return self._texts[at]
+
+    def _text_from(self, at: float) -> str:
+        reached, natural = to_the_nanosecond(at - (self.opened or 0.0)), 1 / CHARS_PER_SECOND
         parts: list[str] = []
         for word in self._words(reached):
-            pause = max(0.0, round(word.starts - reached, 9))
+            pause = max(0.0, to_the_nanosecond(word.starts - reached))
             apart = joined([parts[-1], word.text])[len(parts[-1]) : -len(word.text)] if parts else ""
             if parts and abs(pause - (natural if apart else 0.0)) < 1e-6:
                 parts.append(apart)

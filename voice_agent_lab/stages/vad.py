@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from voice_agent_lab.measure.log import to_the_nanosecond
+
 
 class JudgedFrame(NamedTuple):
     """A frame of sound and the judgement on it; times are seconds on the loop's clock.
@@ -44,7 +46,7 @@ class JudgedFrame(NamedTuple):
     @property
     def ended(self) -> float:
         """When its last sample was captured."""
-        return round(self.began + self.seconds, 9)
+        return to_the_nanosecond(self.began + self.seconds)
 
 
 class VoiceActivityDetector(Protocol):

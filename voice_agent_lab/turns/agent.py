@@ -29,7 +29,7 @@ import numpy as np
 
 from voice_agent_lab.checks import check_component, check_kind, check_seconds, shown
 from voice_agent_lab.measure.latency import LatencyBudgets, LatencyMetrics
-from voice_agent_lab.measure.log import EventLog, record
+from voice_agent_lab.measure.log import EventLog, record, to_the_nanosecond
 from voice_agent_lab.measure.recording import Recording
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.stages.aggregation import Aggregation, check_unit
@@ -336,17 +336,17 @@ class StreamingVoiceAgent:
         loop = asyncio.get_running_loop()
         last, ended = self._ran
         if last is not None and last() is not loop:
-            self.recording.offset = round(ended - loop.time(), 9)
+            self.recording.offset = to_the_nanosecond(ended - loop.time())
         try:
             yield
         finally:
             self._is_running = False
-            self._ran = weakref.ref(loop), round(loop.time() + self.recording.offset, 9)
+            self._ran = weakref.ref(loop), to_the_nanosecond(loop.time() + self.recording.offset)
 
     def _new_log(self, began: float) -> EventLog:
         """Return a log whose time zero is a moment on the loop's clock."""
         offset = self.recording.offset
-        return EventLog(round(began + offset, 9), offset=offset)
+        return EventLog(to_the_nanosecond(began + offset), offset=offset)
 
     @contextmanager
     def _kept(self, turn: Turn, held: list[Turn] | None = None) -> Iterator[None]:

@@ -84,8 +84,10 @@ class Answering:
         try:
             async with AsyncExitStack() as streams:
                 if begun is None or not self.eager.speak:
-                    begun = run_ahead(self._voiced(begun or self.overlapped(generated(self.llm, transcript))))
-                chunks = await opened(streams, _from_now_on(begun))
+                    tokens = begun or self.overlapped(generated(self.llm, transcript))
+                    chunks = await opened(streams, run_ahead(self._voiced(tokens)))
+                else:
+                    chunks = await opened(streams, _from_now_on(begun))
                 sounds = guard("playback", self.playback.play, chunks, self.tts.sample_rate)
                 async for _ in await opened(streams, sounds):
                     if self.states.state is AgentState.THINKING:

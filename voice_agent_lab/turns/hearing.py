@@ -19,7 +19,7 @@ from math import inf
 import numpy as np
 
 from voice_agent_lab.checks import check_sound, shown
-from voice_agent_lab.measure.log import record
+from voice_agent_lab.measure.log import record, to_the_nanosecond
 from voice_agent_lab.measure.recording import Recording
 from voice_agent_lab.measure.words import joined
 from voice_agent_lab.stages.asr import Recogniser, check_hypothesis
@@ -93,15 +93,17 @@ class Hearing:
                         inf if opened_at is None else opened_at, got - latency - (number + 1) * seconds
                     )
                 opened_at = known
-                began = round(opened_at + number * seconds, 9)
-                on_time = round(began + seconds + latency, 9)
+                began = to_the_nanosecond(opened_at + number * seconds)
+                on_time = to_the_nanosecond(began + seconds + latency)
                 arrived = got if got > asked else min(on_time, got)  # who came late to it cannot tell
                 number += 1
                 self.recording.add("user", began, samples, rate)
                 given = loop.time()
                 with named("vad"):
                     speech = _check_judgement("hears_speech", await self.vad.hears_speech(samples))
-                judged = round(max(judged, arrived) + loop.time() - given, 9)  # had nobody else been late
+                judged = to_the_nanosecond(
+                    max(judged, arrived) + loop.time() - given
+                )  # had nobody else been late
                 more = user is not None and user.talks_after(arrived)
                 yield JudgedFrame(samples, speech, began, seconds, arrived, judged, more)
                 asked = loop.time()
@@ -175,17 +177,19 @@ class Hearing:
         self.endpointing.reset()
         taken, decided = 0.0, 0.0
         async for frame in frames:
-            taken = round(taken + frame.seconds, 9)
+            taken = to_the_nanosecond(taken + frame.seconds)
             if frame.speech and self.states.state is AgentState.LISTENING:
                 self.states.become(AgentState.PROCESSING_SPEECH)
             if bets:
                 bets.take(frame.speech, frame.seconds)
             asked = now()
             finished = _check_judgement("decides", await self.endpointing.decides(frame))
-            decided = round(max(decided, frame.judged) + now() - asked, 9)  # had nobody else been late
+            decided = to_the_nanosecond(
+                max(decided, frame.judged) + now() - asked
+            )  # had nobody else been late
             took = {
-                "vad_took": round(frame.judged - frame.arrived, 9),
-                "policy_took": round(decided - frame.judged, 9),
+                "vad_took": to_the_nanosecond(frame.judged - frame.arrived),
+                "policy_took": to_the_nanosecond(decided - frame.judged),
             }
             record("microphone", "frame", at=frame.arrived, **took)
             self.note_user(frame)
@@ -196,7 +200,7 @@ class Hearing:
                     "endpointing",
                     "end_of_turn",
                     reason=reason,
-                    waited=round(max(0.0, now() - decided), 9),
+                    waited=to_the_nanosecond(max(0.0, now() - decided)),
                     **took,
                 )
             yield frame.samples

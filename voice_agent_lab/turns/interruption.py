@@ -13,6 +13,7 @@ from math import inf
 import numpy as np
 
 from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.measure.log import to_the_nanosecond
 from voice_agent_lab.measure.words import words
 from voice_agent_lab.stages.asr import Recogniser, check_hypothesis
 from voice_agent_lab.stages.vad import JudgedFrame
@@ -97,8 +98,8 @@ class Attention:
         """Take a frame; say what to do about it."""
         if frame.speech or self.frames:
             self.frames.append(frame)
-        self._speech = round(self._speech + frame.seconds * frame.speech, 9)
-        self._silence = 0.0 if frame.speech else round(self._silence + frame.seconds, 9)
+        self._speech = to_the_nanosecond(self._speech + frame.seconds * frame.speech)
+        self._silence = 0.0 if frame.speech else to_the_nanosecond(self._silence + frame.seconds)
         if self.paused:
             return self._on_probation()
         if self._speech and self._speech >= self.policy.min_speech:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voice_agent_lab.checks import check_seconds
-from voice_agent_lab.measure.log import record
+from voice_agent_lab.measure.log import record, to_the_nanosecond
 from voice_agent_lab.measure.words import same_words
 from voice_agent_lab.streams import RunAhead
 
@@ -86,10 +86,10 @@ class Speculation:
     def take(self, speech: bool, seconds: float) -> None:
         """Take a frame's judgement: silence may begin a bet, speech withdraws it."""
         if speech:
-            self._speech, self._silence = round(self._speech + seconds, 9), 0.0
+            self._speech, self._silence = to_the_nanosecond(self._speech + seconds), 0.0
             self._withdraw("the user went on")
         else:
-            self._silence = round(self._silence + seconds, 9)
+            self._silence = to_the_nanosecond(self._silence + seconds)
             self._consider()
 
     def understood(self, text: str) -> None:
@@ -121,7 +121,7 @@ class Speculation:
         kept, self._open = self._open, None
         if kept is None:
             return None
-        lead = round(asyncio.get_running_loop().time() - kept.began, 9)
+        lead = to_the_nanosecond(asyncio.get_running_loop().time() - kept.began)
         record("llm", "kept", attempt=kept.number, lead=lead)
         return kept.answer
 

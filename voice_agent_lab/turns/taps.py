@@ -16,7 +16,7 @@ import numpy as np
 
 from voice_agent_lab.checks import check_kind, check_sound
 from voice_agent_lab.measure.audible import audible_stretches
-from voice_agent_lab.measure.log import record
+from voice_agent_lab.measure.log import record, to_the_nanosecond
 from voice_agent_lab.stages.aggregation import Aggregation, aggregate
 from voice_agent_lab.stages.llm import LanguageModel
 from voice_agent_lab.stages.tts import Synthesiser
@@ -31,7 +31,7 @@ async def processed(frames: AsyncIterator[np.ndarray]) -> AsyncGenerator[np.ndar
     async for frame in frames:
         given = loop.time()
         yield frame
-        record("asr", "frame", took=round(loop.time() - given, 9))
+        record("asr", "frame", took=to_the_nanosecond(loop.time() - given))
 
 
 async def generated(llm: LanguageModel, transcript: str, **attempt: int) -> AsyncGenerator[str]:
@@ -45,7 +45,7 @@ async def generated(llm: LanguageModel, transcript: str, **attempt: int) -> Asyn
                 check_kind("a token", token, str)
             if not token:  # as many services begin: it says nothing, and is no first token
                 continue
-            record("llm", "token", text=token, took=round(loop.time() - asked, 9), **attempt)
+            record("llm", "token", text=token, took=to_the_nanosecond(loop.time() - asked), **attempt)
             yield token
             asked = loop.time()
     record("llm", "complete", **attempt)
@@ -83,7 +83,7 @@ async def synthesised(
             record(
                 "tts",
                 "chunk",
-                took=round(loop.time() - max(asked, handed_over.at), 9),
+                took=to_the_nanosecond(loop.time() - max(asked, handed_over.at)),
                 seconds=len(chunk) / tts.sample_rate,
                 first_of_piece=handed_over.pieces > spoken,
                 audible=[list(stretch) for stretch in audible_stretches(chunk, tts.sample_rate)],
