@@ -7,8 +7,9 @@ endpointing adds to voice-to-voice, without any computing. *Cut-offs* are shares
 eot-bench, unless a name says that they are shares of turns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import cycle, islice
 from math import inf, isnan
 
 import numpy as np
@@ -131,14 +132,28 @@ def questions_with_pauses(number: int, model: PauseModel, seed: int = 0) -> list
     seed : int
         Of the pauses.
     """
-    rng, asked = np.random.default_rng(seed), []
-    for turn, pauses in enumerate(model.counts(rng, number)):
-        words = _QUESTIONS[turn % len(_QUESTIONS)].split()
+    return with_pauses(islice(cycle(_QUESTIONS), number), model, seed)
+
+
+def with_pauses(said: Iterable[str], model: PauseModel, seed: int = 0) -> list[str]:
+    """Return texts with pauses at random places between their words.
+
+    Parameters
+    ----------
+    said : iterable of str
+        The texts, one for each turn.
+    model : PauseModel
+        How many pauses each has, and how long they are.
+    seed : int
+        Of the pauses.
+    """
+    rng, texts, paused = np.random.default_rng(seed), [text.split() for text in said], []
+    for words, pauses in zip(texts, model.counts(rng, len(texts)), strict=True):
         places = rng.choice(len(words) - 1, size=min(int(pauses), len(words) - 1), replace=False)
         for place, seconds in zip(places, model.lengths(rng, len(places)), strict=True):
             words[place] += f' <break time="{seconds:.3f}s"/>'
-        asked.append(" ".join(words))
-    return asked
+        paused.append(" ".join(words))
+    return paused
 
 
 def eager_agent(silence: float, timeout: float = 1.0, **options: object) -> StreamingVoiceAgent:
