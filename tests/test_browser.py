@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from voice_agent_lab.cli import course_folder
+from voice_agent_lab.lessons.folder import course_folder
 
 pytestmark = pytest.mark.browser
 

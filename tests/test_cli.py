@@ -17,10 +17,11 @@ import soundfile
 from nbformat.v4 import new_code_cell, new_notebook
 
 import voice_agent_lab
-from voice_agent_lab import courseware, demo
+from voice_agent_lab import demo
 from voice_agent_lab.as_published import PROMPTS
 from voice_agent_lab.cli import main
-from voice_agent_lab.courseware import refresh, to_text
+from voice_agent_lab.courseware import editions
+from voice_agent_lab.courseware.outputs import refresh, to_text
 from voice_agent_lab.measure.log import EventLog
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.turns.agent import OVERLAPS, StreamingVoiceAgent
@@ -484,7 +485,7 @@ def test_without_a_command_it_says_what_there_is(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     help_text = capsys.readouterr().out
-    assert all(command in help_text for command in ("demo", "course", "notebooks"))
+    assert all(command in help_text for command in ("demo", "course", "progress", "notebooks", "learners"))
 
 
 def test_it_tells_its_version(capsys):
@@ -503,6 +504,171 @@ def test_without_the_course_it_says_what_to_install(command, package, tmp_path, 
     assert package in sentence
     assert 'pip install "voice-agent-lab[course]"' in sentence
     assert everything(tmp_path) == []
+
+
+# --- The course -----------------------------------------------------------------------------------
+
+LAB = """
+import json, os, sys
+print(json.dumps([sys.argv[1:], os.getcwd()]))
+"""
+COPIES = {(): "voice-agent-lab-course", ("--solved",): "voice-agent-lab-course-solved"}
+
+
+def course(folder, *options, lab=LAB):
+    """Run `voice-agent-lab course` with a stand-in for JupyterLab; return what became of it."""
+    stand_in = folder.parent / "stand-in"
+    stand_in.mkdir(exist_ok=True)
+    (stand_in / "jupyterlab.py").write_text(lab)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(stand_in), *sys.path])}
+    return subprocess.run(
+        [sys.executable, "-m", "voice_agent_lab.cli", "course", *options],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def home(tmp_path):
+    (tmp_path / "home").mkdir()
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize(("options", "name"), COPIES.items())
+def test_the_course_opens_a_copy_at_its_first_notebook_with_the_copy_as_root(options, name, home):
+    run = course(home, *options)
+    assert (run.returncode, run.stderr) == (0, "")
+    sentence, started = run.stdout.splitlines()
+    assert sentence == f"Your copy of the course is in {name}."
+    root, notebook = f"--ServerApp.root_dir={home / name}", f"{name}/00_start_here.ipynb"
+    assert json.loads(started) == [[root, notebook], str(home)]
+    text = (home / notebook).read_text(encoding="utf-8")
+    assert ("BEGIN SOLUTION" in text, "your answer goes here" in text) == (bool(options), not options)
+    assert [path.name for path in home.iterdir()] == [name]
+
+
+def test_the_command_never_opens_the_tracked_notebooks_in_a_clone_either(tmp_path):
+    clone = tmp_path / "clone"
+    for name in ("voice_agent_lab", "notebooks"):
+        shutil.copytree(
+            Path(voice_agent_lab.__file__).parent.parent / name,
+            clone / name,
+            ignore=shutil.ignore_patterns("__pycache__", ".*"),
+        )
+    before = {path: path.read_bytes() for path in clone.rglob("*.*") if path.is_file()}
+    for options, name in COPIES.items():
+        run = course(clone, *options)
+        assert (run.returncode, run.stderr) == (0, "")
+        assert json.loads(run.stdout.splitlines()[1])[0][1] == f"{name}/00_start_here.ipynb"
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_work_in_a_copy_is_opened_as_it_is(home):
+    course(home)
+    mine = home / "voice-agent-lab-course" / "00_start_here.ipynb"
+    mine.write_text("my work")
+    run = course(home)
+    assert run.stdout.startswith("Your copy of the course in voice-agent-lab-course is opened as it is.\n")
+    assert mine.read_text() == "my work"
+    (home / "voice-agent-lab-course" / "04_streaming_llm.ipynb").unlink()
+    run = course(home)
+    assert run.stdout.splitlines()[0] == (
+        "Your copy of the course in voice-agent-lab-course is opened as it is, with what was missing: "
+        "04_streaming_llm.ipynb."
+    )
+    assert mine.read_text() == "my work"
+
+
+def test_from_inside_the_copy_the_same_copy_is_opened(home):
+    course(home)
+    copy = home / "voice-agent-lab-course"
+    run = course(copy)
+    assert json.loads(run.stdout.splitlines()[1])[0][1] == str(copy / "00_start_here.ipynb")
+    assert not (copy / "voice-agent-lab-course").exists()
+
+
+@pytest.mark.parametrize(
+    ("in_the_way", "sentence"),
+    [
+        ("a file", "cannot write to voice-agent-lab-course (Not a directory); work in another folder"),
+        (
+            "other files",
+            "voice-agent-lab-course is not empty, and no copy of the course; work in another folder",
+        ),
+    ],
+)
+def test_what_is_in_the_way_of_a_copy_is_left_alone_and_named(in_the_way, sentence, home):
+    path = home / "voice-agent-lab-course"
+    if in_the_way == "other files":
+        path.mkdir()
+        path /= "thesis.md"
+    path.write_text("mine")
+    run = course(home)
+    assert (run.returncode, run.stdout, run.stderr) == (1, "", f"voice-agent-lab: {sentence}\n")
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_disk_too_full_for_the_copy_is_named_and_leaves_no_half_of_it(begun, home):
+    if begun:
+        (home / "voice-agent-lab-course").mkdir()
+        (home / "voice-agent-lab-course" / "00_start_here.ipynb").write_text("my work")
+    run = in_a_process(FULL_DISK, "course", cwd=home)
+    assert run.returncode == 1
+    assert run.stderr.decode() == (
+        "voice-agent-lab: cannot write to voice-agent-lab-course (File too large); work in another folder\n"
+    )
+    if begun:
+        assert (home / "voice-agent-lab-course" / "00_start_here.ipynb").read_text() == "my work"
+        for path in (home / "voice-agent-lab-course").glob("*.ipynb"):
+            assert path.name == "00_start_here.ipynb" or nbformat.read(path, as_version=4)
+    else:
+        assert everything(home) == []
+
+
+def test_a_copy_that_is_interrupted_is_not_there_and_can_be_made_again(home, monkeypatch, capsys):
+    monkeypatch.chdir(home)
+    without_solutions = editions.without_solutions
+    monkeypatch.setattr(editions, "without_solutions", interrupted_after(3, without_solutions))
+    assert main(["course"]) == 130
+    assert capsys.readouterr().err == "voice-agent-lab: stopped\n"
+    assert everything(home) == []
+    monkeypatch.setattr(editions, "without_solutions", without_solutions)
+    assert course(home).returncode == 0
+
+
+def test_the_status_is_that_of_jupyterlab(home):
+    assert course(home, lab="raise SystemExit(7)").returncode == 7
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_an_interrupt_is_left_to_jupyterlab_which_asks_first(home):
+    lab = """
+import os, signal, time
+caught = []
+signal.signal(signal.SIGINT, lambda *_: caught.append(1))
+for _ in range(2):
+    os.killpg(0, signal.SIGINT)  # as a terminal sends it, to the command and to JupyterLab
+    time.sleep(0.5)
+print("saved and shut down after", len(caught), flush=True)
+"""
+    program = "import os; os.setsid(); sys.argv = ['', 'course']; sys.exit(main())"
+    (home.parent / "jupyterlab.py").write_text(lab)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(home.parent), *sys.path])}
+    run = subprocess.run(
+        [sys.executable, "-c", f"import sys; from voice_agent_lab.cli import main\n{program}"],
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines()[-1] == "saved and shut down after 2"
 
 
 # --- The care of the notebooks --------------------------------------------------------------------
@@ -551,12 +717,12 @@ def test_a_full_disk_leaves_a_notebook_as_it_was_and_is_named(fresh, tmp_path):
 
 
 def test_learners_that_are_interrupted_leave_nothing_and_can_be_made_again(tmp_path, monkeypatch, capsys):
-    without_solutions = courseware.without_solutions
-    monkeypatch.setattr(courseware, "without_solutions", interrupted_after(3, without_solutions))
+    without_solutions = editions.without_solutions
+    monkeypatch.setattr(editions, "without_solutions", interrupted_after(3, without_solutions))
     assert main(["learners", "--out", "deep/learners"]) == 130
     assert capsys.readouterr().err == "voice-agent-lab: stopped\n"
     assert everything(tmp_path) == []
-    monkeypatch.setattr(courseware, "without_solutions", without_solutions)
+    monkeypatch.setattr(editions, "without_solutions", without_solutions)
     assert main(["learners", "--out", "deep/learners"]) == 0
     written = "".join(path.read_text() for path in (tmp_path / "deep" / "learners").glob("*.ipynb"))
     assert "raise NotImplementedError" in written

@@ -8,6 +8,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from voice_agent_lab.courseware.editions import make_copy
+
 ROOT = Path(__file__).parent.parent
 COURSE = ROOT / "notebooks"
 NOTEBOOKS = sorted(COURSE.glob("*.ipynb"))
@@ -41,11 +43,29 @@ def links(path):
 # --- Links ----------------------------------------------------------------------------------------
 
 
+def relative_links(path):
+    return [urlsplit(link) for link in links(path) if not urlsplit(link).scheme]
+
+
 @each_page
 def test_relative_links_lead_to_files(path):
-    relative = [urlsplit(link) for link in links(path) if not urlsplit(link).scheme]
-    missing = {link.path for link in relative if not (path.parent / unquote(link.path)).exists()}
+    missing = {link.path for link in relative_links(path) if not (path.parent / unquote(link.path)).exists()}
     assert missing == set()
+
+
+@pytest.mark.parametrize("solved", [False, True], ids=["unsolved", "solved"])
+def test_in_a_copy_every_relative_link_leads_to_a_file_of_the_copy(solved, tmp_path):
+    copy = tmp_path / "copy"
+    make_copy(copy, solved=solved)
+    pages = [*copy.glob("*.ipynb"), *copy.glob("*.md")]
+    assert len(pages) == len(PAGES) - 1  # all but the README
+    found = [(page, link) for page in pages for link in relative_links(page)]
+    assert any(link.path.startswith("source/") for _, link in found)
+    for page, link in found:
+        target = (page.parent / unquote(link.path)).resolve() if link.path else page
+        assert target.is_file(), f"{page.name}: {link.geturl()}"
+        assert target.is_relative_to(copy), f"{page.name}: {link.geturl()} leaves what JupyterLab can open"
+        assert not link.fragment or link.fragment in anchors(target), f"{page.name}: {link.geturl()}"
 
 
 @each_page
@@ -100,9 +120,25 @@ def test_the_glossary_is_alphabetical_and_each_term_has_an_anchor():
 def test_a_notebook_opens_with_its_title_its_minutes_and_what_it_is_for(path):
     opening = source(cells(path)[0])
     assert opening.startswith("# ")
-    assert re.search(r"^\*Reading \d+ minutes, exercises \d+ minutes\.\*$", opening, flags=re.MULTILINE)
+    assert re.search(
+        r"^\*(Reading \d+ minutes, exercises \d+ minutes|Core path \d+ minutes, with the optional sections \d+)\.\*$",
+        opening,
+        flags=re.MULTILINE,
+    )
     for promise in ("**You will do:**", "**You will learn:**", "**You need:**"):
         assert promise in opening
+
+
+@each_notebook
+def test_the_minutes_of_a_notebook_are_those_of_its_sections(path):
+    told = re.search(r"Core path (\d+) minutes, with the optional sections (\d+)", prose(path))
+    if told is None:
+        pytest.skip("its sections are not marked")
+    core, optional = (
+        sum(map(int, re.findall(rf"^\*{kind}, (\d+) minutes?\b", prose(path), flags=re.MULTILINE)))
+        for kind in ("Core", "Optional")
+    )
+    assert (core, core + optional) == tuple(map(int, told.groups()))
 
 
 @each_notebook
@@ -222,6 +258,9 @@ def test_every_picture_has_its_sentence(path):
                 text = "".join(output["data"]["text/plain"])
                 assert len(text) > 20, source(cell)
                 assert "<Figure" not in text, source(cell)
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            for image in re.findall("<img [^>]*>", html):
+                assert re.search('alt="[^"]{20}', image), source(cell)
 
 
 def test_files_and_sounds_are_small():

@@ -13,8 +13,8 @@ import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from voice_agent_lab import courseware
-from voice_agent_lab.courseware import execute, normalise, refresh, to_text, without_media
+from voice_agent_lab.courseware import outputs as courseware
+from voice_agent_lab.courseware.outputs import execute, normalise, refresh, to_text, without_media
 
 SOUND = '<audio src="data:audio/ogg;base64,{}"></audio>'
 

@@ -55,3 +55,21 @@ def test_drafts_shorten_what_comes_after_the_first_token():
     assert (rate, first) == (20, 0.5)
     assert plain == pytest.approx(0.5 + 8 / 20)  # the canned reply's first sentence has nine words
     assert faster == pytest.approx(first + (plain - first) / speedup(0.8, 4, 0.1), abs=0.0051)
+
+
+def test_the_answers_of_the_page_about_the_two_numbers_hold():
+    def waits(ttft, rate):
+        return streaming_llm.answered(ttft, rate).metrics.voice_to_voice
+
+    assert waits(0.5, 50) - waits(0.5, 200) == pytest.approx(0.12)
+    assert waits(0.5, 5) - waits(0.5, 20) == pytest.approx(1.2)
+    assert waits(0.5, 50) - waits(0.25, 50) == pytest.approx(0.25)
+    assert waits(0.5, 5) - waits(0.5, 20) > waits(0.5, 5) - waits(
+        0.25, 5
+    )  # at 5 a second, the other way round
+
+
+def test_the_answers_of_the_page_about_drafts_hold():
+    best = {a: max(range(17), key=lambda g, a=a: speedup(a, g, 0.1)) for a in (0.8, 0.5)}
+    assert best == {0.8: 6, 0.5: 2}
+    assert speedup(0.8, 200, 0) == pytest.approx(5)

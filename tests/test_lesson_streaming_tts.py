@@ -91,3 +91,47 @@ def test_text_voice_and_playback_are_drawn_where_they_happened():
     assert len(silent.get_paths()) == len(gaps(turn))
     assert written.get_datalim(figure.axes[0].transData).x0 == pytest.approx(turn.metrics.llm_started - zero)
     assert f"{len(gaps(turn))} gaps" in alt_text(figure)
+
+
+# The folded answers of the notebook, and what the figures say.
+
+
+def test_the_answers_of_the_page_about_the_voice_hold():
+    early = TURNS["by 20 characters"].metrics.voice_to_voice
+    assert reply_turn("sentence", words_per_second=27.5).metrics.voice_to_voice <= early + 1e-6
+    assert reply_turn("sentence", words_per_second=27).metrics.voice_to_voice > early + 1e-6
+    for unit, largest in (("word", 0.55), ("sentence", 0.95)):
+        assert gaps(reply_turn(unit, first_chunk=0.1, real_time_factor=largest)) == []
+        assert gaps(reply_turn(unit, first_chunk=0.1, real_time_factor=largest + 0.05))
+    late = gaps(reply_turn("word", leading_silence=0.18))
+    assert (len(late), round(sum(late), 2)) == (18, 1.33)
+    assert round(0.18 * len(pieces(BY_WORD)), 2) == 3.78
+
+
+def headline_of(figure):
+    return figure.get_suptitle()
+
+
+def test_a_headline_says_which_reply_is_early_and_what_that_costs():
+    clause, sentence = TURNS["by clause"].metrics.voice_to_voice, BY_SENTENCE.metrics.voice_to_voice
+    said = headline_of(text_voice_playback(TURNS))
+    assert said == f"Earliest by clause: {clause:.2f} s, 1 gap. Latest by sentence: {sentence:.2f} s, no gap"
+    alone = headline_of(text_voice_playback({"by sentence": BY_SENTENCE}))
+    assert alone == f"First sound by sentence: after {sentence:.2f} s, no gap"
+    slow = reply_turn("sentence", real_time_factor=1.5)
+    alike = headline_of(text_voice_playback({"slow": slow, "quick": BY_SENTENCE}))
+    assert alike == f"All begin after {sentence:.2f} s; quick: no gap, slow: {gaps_in_words(slow)}"
+    assert headline_of(text_voice_playback(TURNS, message="Look here")) == "Look here"
+
+
+def test_a_headline_says_what_it_costs_to_have_no_gap():
+    later = TURNS["by 20 characters"].metrics.voice_to_voice - BY_WORD.metrics.voice_to_voice
+    said = headline_of(cost_of_speaking_early(TURNS))
+    assert said == f"The first without a gap is by 20 characters, {later:.2f} s after the earliest"
+    assert headline_of(cost_of_speaking_early({"by word": BY_WORD})) == "Each of them has gaps"
+    assert "no gap" in headline_of(cost_of_speaking_early({"by sentence": BY_SENTENCE}))
+
+
+def test_the_axis_stays_while_a_slider_moves():
+    pictures = [voice.draw(unit="by sentence", words_per_second=words)[0] for words in (10.0, 20.0)]
+    assert len({figure.axes[0].get_xlim() for figure in pictures}) == 1

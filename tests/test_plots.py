@@ -1,8 +1,10 @@
 import asyncio
 import io
+import re
 import subprocess
 import sys
 from functools import cache
+from html import escape
 from itertools import pairwise
 from math import isnan
 
@@ -21,6 +23,7 @@ from voice_agent_lab.measure.latency import LatencyBudgets
 from voice_agent_lab.measure.log import Event, EventLog
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.plots import drawing
+from voice_agent_lab.plots.drawing import line_colour
 from voice_agent_lab.plots.fonts import families
 from voice_agent_lab.stages.asr import StreamingASR
 from voice_agent_lab.stages.microphone import AudioInputStream
@@ -168,7 +171,7 @@ def test_a_picture_does_not_depend_on_those_drawn_before_it():
 
 def test_a_png_has_the_figures_size_and_no_metadata():
     image = Image.open(io.BytesIO(plots.png(plots.turn_timeline(TURNS["concurrent"]))))
-    assert image.size == (800, 350)
+    assert image.size == (800, 375)
     assert set(image.info) <= {"dpi"}
 
 
@@ -176,7 +179,8 @@ def test_a_notebook_shows_the_picture_and_compares_the_sentence():
     figure = plots.stage_breakdown(TURNS["concurrent"])
     bundle = figure._repr_mimebundle_()
     assert bundle["text/plain"] == plots.alt_text(figure)
-    assert bundle["image/png"].startswith("iVBOR")
+    assert f'<img alt="{escape(plots.alt_text(figure))}"' in bundle["text/html"]
+    assert "data:image/png;base64,iVBOR" in bundle["text/html"]
 
 
 def test_a_figure_without_alt_text_is_an_error():
@@ -236,7 +240,32 @@ def test_a_dollar_is_a_dollar():
     plots.png(figure)
 
 
+def test_a_thin_line_has_a_contrast_of_three_to_one_on_white():
+    for stage in plots.STAGE_COLOURS:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in line_colour(stage)]
+        assert 1.05 / (0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] + 0.05) >= 3
+    assert line_colour("llm") == to_rgb(plots.STAGE_COLOURS["llm"])  # dark enough
+
+
 # The timeline.
+
+
+def test_a_timeline_says_how_long_the_user_waits_and_for_what():
+    (message,) = (text.get_text() for text in drawn(plots.turn_timeline, "sequential").texts)
+    assert re.fullmatch(r"The user waits \d\.\d\d s; [a-z ]+ takes? longest, \d\.\d\d s( each)?", message)
+    (message,) = (text.get_text() for text in drawn(plots.turn_timeline, "empty").texts)
+    assert message == "How long the user waited was not measured"
+
+
+def test_a_text_covers_neither_the_end_of_speech_nor_the_first_sound():
+    (axes,) = plots.turn_timeline(a_turn("Hello, how are you today?")).axes
+    assert [text.get_text() for text in axes.texts if text.get_bbox_patch()] == []
+
+
+def test_the_axis_of_a_timeline_ends_where_it_is_told_unless_the_turn_is_longer():
+    turn = TURNS["concurrent"]
+    ends = [plots.turn_timeline(turn, end=end).axes[0].get_xlim()[1] for end in (None, 1.0, 50.0)]
+    assert ends == pytest.approx([ends[0], ends[0], 1.02 * 50.0])
 
 
 @every_turn
@@ -341,6 +370,8 @@ def test_the_ribbon_changes_with_the_states():
     first, last = labelled(axes, "listening")
     assert extents(first) == [(0, 0.1)]
     assert extents(last)[0][0] == round(metrics.playback_ended, 9)
+    speaking = metrics.playback_ended - metrics.playback_started
+    assert axes.figure.get_suptitle().endswith(f"speaking {speaking:.2f} s")
 
 
 def test_an_interruption_of_no_length_is_named():

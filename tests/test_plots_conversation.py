@@ -72,6 +72,7 @@ def test_a_critical_path_has_a_bar_for_each_stage_in_a_row():
         assert row[0].get_x() == 0
         assert sum(bar.get_width() for bar in row) == pytest.approx(path[-1].end - path[0].start)
         assert len(row) == 1 + sum(a.stage != b.stage for a, b in pairwise(path))
+    assert critical_paths(turns).get_suptitle() == "LLM on the path: chained 5.10 s, concurrent 1.90 s"
 
 
 def test_workers_side_by_side_have_their_own_colours():
@@ -82,3 +83,4 @@ def test_workers_side_by_side_have_their_own_colours():
     colours = [bar.get_facecolor() for bar in drawn.values()]
     assert colours == [to_rgba(STAGE_COLOURS[stage]) for stage in ("llm", "tts")]
     assert "tts one 1 to 3 s" in alt_text(figure)
+    assert figure.get_suptitle() == "Done after: a run 3 s"

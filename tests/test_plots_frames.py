@@ -31,6 +31,15 @@ def test_a_frame_is_as_high_as_its_mean_magnitude():
     assert "5 of 10 are called speech" in alt_text(figure)
 
 
+def test_the_longest_hole_is_marked_and_told():
+    speech = [True, False, True, False, False, False, True, True, False, False]
+    figure = frames_judged(RAMP, 16000, {100: speech}, 0.25, ended=0.8)
+    (arrow,) = (text for text in figure.axes[0].texts if getattr(text, "arrow_patch", None))
+    assert (arrow.xyann[0], arrow.xy[0]) == pytest.approx((0.3, 0.6))
+    (message,) = (text.get_text() for text in figure.texts)
+    assert message == "The detector hears holes in one sentence, of up to 0.30 s"
+
+
 def test_how_late_the_reader_is_stands_at_the_moment_of_capture():
     captured = pd.Series([0.1, 0.2, 0.3])
     pulled = pd.DataFrame({"captured": captured, "late": [0.08, 0.16, 0.24]})

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.lessons import streaming_asr
 from voice_agent_lab.measure.progress import waiting_frames
 from voice_agent_lab.measure.revisions import WordHistory, wrong_and_late
 from voice_agent_lab.plots import alt_text, recognition
@@ -43,3 +44,13 @@ def test_a_median_is_a_point_and_its_tail_a_line():
     tail, median, *_ = figure.axes[0].lines
     assert (list(tail.get_xdata()), list(median.get_xdata())) == ([250, 330], [250])
     assert "one stt-benchmark 250 (p99 330), Coval 90 (p99 280)" in alt_text(figure)
+
+
+def test_a_backlog_is_named_where_there_is_room():
+    for words, side in ((40, "right"), (2, "left")):
+        turn = streaming_asr.slow_turn(0.5, " ".join(["word"] * words))
+        figure = recognition.backlog_over_time([turn], ["real-time factor 0.5"])
+        (name,) = (text for text in figure.axes[0].texts if "at most 1" in text.get_text())
+        assert name.get_ha() == side
+        (message,) = (text.get_text() for text in figure.texts)
+        assert message == "A recogniser that keeps up never has more than one frame waiting"

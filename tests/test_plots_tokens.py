@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.lessons.streaming_llm import answered
 from voice_agent_lab.measure.progress import milestones
 from voice_agent_lab.models.drafting import speedup
 from voice_agent_lab.plots import alt_text, tokens
@@ -50,3 +51,24 @@ def test_the_speed_up_is_marked_on_its_curve_and_simulated_beside_it():
 def test_drafts_that_cost_more_than_they_are_worth_gain_nothing():
     assert "no draft length gains anything" in alt_text(tokens.speedup_curve(0.3, 4, 0.5))
     assert "best with g = 6" in alt_text(tokens.speedup_curve(0.8, 4, 0.1))
+
+
+def test_headlines_say_the_numbers_that_are_drawn():
+    turns = [answered(0.3, 20), answered(0.7, 200)]
+    said = tokens.token_stream(turns, ["A", "B"]).get_suptitle()
+    assert said == "A leads by 0.40 s at the first token and 0.04 s at the first sentence"
+    alone = tokens.token_stream(turns[:1], ["A"]).get_suptitle()
+    assert alone == "A: first token after 0.30 s, first sentence after 0.70 s"
+    medians, _, longest = (np.array(column) / 1000 for column in zip(*HOSTED_MS.values(), strict=True))
+    said = tokens.hosted_tails().get_suptitle()
+    for seconds in (f"{medians.max():.2f}", f"{longest.min():.1f}", f"{longest.max():.1f}"):
+        assert seconds in said
+    draws = {"log-normal": np.full(10, 0.7)}
+    said = tokens.tails(draws, {50: 1.0, 99: 6.1}).get_suptitle()
+    assert said == "At p99 6.1 s were measured; log-normal draws give 0.7 s"
+    assert (
+        tokens.speedup_curve(0.8, 4, 0.1)
+        .get_suptitle()
+        .startswith("With 4 drafted tokens 2.40 times as fast; at best")
+    )
+    assert "no number of them gains" in tokens.speedup_curve(0.3, 1, 0.5).get_suptitle()

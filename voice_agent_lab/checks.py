@@ -4,6 +4,7 @@ Each function takes an argument's name and value, and raises an error unless the
 sentence names both and says what would.
 """
 
+import math
 from math import isfinite
 from numbers import Real
 from typing import TypeVar
@@ -100,8 +101,9 @@ def check_sound(name: str, samples: object) -> np.ndarray:
         )
     if samples.ndim != 1:
         raise ValueError(f"{name} has shape {samples.shape}; it must be mono, of shape (samples,)")
-    if not np.isfinite(samples).all():
+    peak = float(np.abs(samples).max(initial=0.0))
+    if not math.isfinite(peak):
         raise ValueError(f"{name} holds values that are no finite numbers; each must be in [-1, 1]")
-    if len(samples) and (peak := float(np.abs(samples).max())) > _LOUDEST:
+    if peak > _LOUDEST:
         raise ValueError(f"{name} reaches {peak:g}; samples must be in [-1, 1]: divide 16-bit ones by 32768")
     return samples

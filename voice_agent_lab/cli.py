@@ -3,7 +3,6 @@
 import argparse
 import importlib.util
 import os
-import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -13,8 +12,14 @@ from tqdm import tqdm
 
 from voice_agent_lab import __version__, demo
 from voice_agent_lab.demo import CommandError, say
-from voice_agent_lab.measure.writing import whole_folder
+from voice_agent_lab.lessons.folder import course_folder
 from voice_agent_lab.turns.answering import OVERLAPS
+
+UNSOLVED, SOLVED = "voice-agent-lab-course", "voice-agent-lab-course-solved"
+"""The folders of the copies of the course that the command makes."""
+
+FIRST = "00_start_here.ipynb"
+"""The notebook that opens."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,8 +77,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_demo)
 
-    command = commands.add_parser("course", help="open the notebooks in JupyterLab")
+    command = commands.add_parser(
+        "course", help="open the course in JupyterLab, in a copy of your own in the current folder"
+    )
+    command.add_argument(
+        "--solved", action="store_true", help="the edition with solutions and outputs, in another copy"
+    )
     command.set_defaults(run=_course)
+
+    command = commands.add_parser("progress", help="tell which exercises are answered in your copy")
+    command.add_argument(
+        "folder", nargs="?", type=_folder, metavar="FOLDER", help=f"the copy (default: {UNSOLVED})"
+    )
+    command.set_defaults(run=_progress)
 
     command = commands.add_parser("notebooks", help="execute the notebooks afresh and normalise their files")
     command.add_argument(
@@ -101,15 +117,6 @@ def _demo(options: argparse.Namespace) -> int:
     return 0
 
 
-def course_folder() -> Path:
-    """Return the folder of the notebooks: that of a clone, or the copy inside an installed package."""
-    package = Path(__file__).parent
-    for folder in (package.parent / "notebooks", package / "notebooks"):
-        if (folder / "00_start_here.ipynb").exists():
-            return folder
-    raise CommandError("the notebooks are missing; install the package again, or work in a clone")
-
-
 def _need_the_course(*packages: str) -> None:
     """Say what to install if a package of the extra `course` is missing."""
     for package in packages:
@@ -119,26 +126,62 @@ def _need_the_course(*packages: str) -> None:
 
 def _course(options: argparse.Namespace) -> int:
     _need_the_course("jupyterlab", "ipywidgets")
-    folder = course_folder()
-    if folder.parent == Path(__file__).parent:  # installed, not cloned: a copy to work in
-        copy = Path("voice-agent-lab-course")
-        if not copy.exists():
+    from voice_agent_lab.courseware.editions import make_copy
+
+    folder = _copy(SOLVED if options.solved else UNSOLVED)
+    there = folder.is_dir() and any(folder.iterdir())
+    try:
+        written = make_copy(folder, solved=options.solved)
+    except OSError as error:
+        raise _cannot_copy(folder, error, "work in another folder") from error
+    if not there:
+        say(f"Your copy of the course is in {folder}.")
+    else:
+        added = f", with what was missing: {', '.join(path.name for path in written)}" if written else ""
+        say(f"Your copy of the course in {folder} is opened as it is{added}.")
+    return _open(folder / FIRST)
+
+
+def _copy(name: str) -> Path:
+    """Return the folder of a copy: that of the name here, or here, in a terminal that JupyterLab opened."""
+    here = Path.cwd()
+    return here if here.name == name and (here / FIRST).exists() else Path(name)
+
+
+def _cannot_copy(folder: Path, error: OSError, remedy: str) -> CommandError:
+    return CommandError(
+        f"cannot write to {folder} ({error.strerror}); {remedy}" if error.strerror else str(error)
+    )
+
+
+def _open(notebook: Path) -> int:
+    """Open a notebook in JupyterLab, with its folder as root; return the exit status when that has ended."""
+    root = f"--ServerApp.root_dir={notebook.parent.resolve()}"
+    with subprocess.Popen([sys.executable, "-m", "jupyterlab", root, str(notebook)]) as lab:
+        while True:
             try:
-                with whole_folder(copy) as draft:
-                    shutil.copytree(folder, draft, dirs_exist_ok=True)
-            except OSError as error:
-                raise CommandError(
-                    f"cannot write to {copy} ({error.strerror}); work in another folder"
-                ) from error
-        folder = copy
-    return subprocess.call([sys.executable, "-m", "jupyterlab", str(folder / "00_start_here.ipynb")])
+                return lab.wait()
+            except KeyboardInterrupt:  # JupyterLab has it too, and asks whether to shut down
+                continue
+
+
+def _progress(options: argparse.Namespace) -> int:
+    from voice_agent_lab.courseware.progress import NoExercisesError, progress_of, table
+
+    folder = options.folder or _copy(UNSOLVED)
+    try:
+        notebooks = progress_of(folder)
+    except NoExercisesError as error:
+        raise CommandError(str(error)) from error
+    say(table(notebooks))
+    return 1 if any(notebook.trouble for notebook in notebooks) else 0
 
 
 def _notebooks(options: argparse.Namespace) -> int:
     _need_the_course("nbclient", "nbformat", "ipywidgets")
     from nbclient.exceptions import CellExecutionError  # takes a while to import
 
-    from voice_agent_lab.courseware import refresh
+    from voice_agent_lab.courseware.outputs import refresh
 
     changed = []
     for path in tqdm(options.files or sorted(course_folder().glob("*.ipynb")), unit="notebook"):
@@ -169,16 +212,16 @@ def _folder(text: str) -> Path:
 
 def _learners(options: argparse.Namespace) -> int:
     _need_the_course("nbclient", "nbformat")
-    from voice_agent_lab.courseware import make_learners_edition
+    from voice_agent_lab.courseware.editions import make_copy
 
     try:
-        written = make_learners_edition(course_folder(), options.out)
+        if options.out.is_dir() and any(options.out.iterdir()):
+            raise FileExistsError(
+                f"{options.out} is not empty; move what is in it away, or choose another --out"
+            )
+        written = make_copy(options.out)
     except OSError as error:
-        raise CommandError(
-            f"cannot write to {options.out} ({error.strerror}); choose another --out"
-            if error.strerror
-            else str(error)
-        ) from error
+        raise _cannot_copy(options.out, error, "choose another --out") from error
     say(f"{len(written)} notebooks without solutions in {options.out}")
     return 0
 

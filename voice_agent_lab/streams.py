@@ -6,8 +6,7 @@ task that keeps asking, and a queue that keeps what it got.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from sys import maxsize
 from typing import Any, Generic, TypeVar
 
@@ -182,29 +181,40 @@ async def ended(*tasks: asyncio.Task[Any]) -> None:
         raise cancelled
 
 
-@contextmanager
-def named(stage: str) -> Iterator[None]:
+class named:  # noqa: N801  # reads as a statement; a generator would cost three times as much
     """Record any failure of what is done here, and raise `StageError` with the stage's name.
 
     An error that already names a stage further up the stream passes unchanged. A ``CancelledError``
     that nobody ordered is a failure like any other. What is no ``Exception`` otherwise, such as the
     outcome of ``pytest.fail``, is raised as it is, with the stage's name in a note.
+
+    Parameters
+    ----------
+    stage : str
+        Whose work is done here.
     """
-    try:
-        yield
-    except StageError:
-        raise
-    except (GeneratorExit, KeyboardInterrupt, SystemExit):  # orders to stop, not failures
-        raise
-    except BaseException as error:
+
+    __slots__ = ("stage",)
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+
+    def __enter__(self) -> None:
+        """Begin the stage's work."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """End it, and name the stage if it failed."""
+        if error is None or isinstance(error, StageError):
+            return
+        if isinstance(error, GeneratorExit | KeyboardInterrupt | SystemExit):  # orders to stop, not failures
+            return
         if (named_already := _stage_error_in(error)) is not None:
             raise named_already from error
-        if _ordered(error) or not record_failure(stage, error):
-            raise
+        if _ordered(error) or not record_failure(self.stage, error):
+            return
         if isinstance(error, Exception | asyncio.CancelledError):
-            raise StageError(stage, error) from error
-        error.add_note(f"in stage {stage!r} of the turn")
-        raise
+            raise StageError(self.stage, error) from error
+        error.add_note(f"in stage {self.stage!r} of the turn")
 
 
 def _stage_error_in(error: BaseException) -> StageError | None:

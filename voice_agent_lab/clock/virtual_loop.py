@@ -193,24 +193,25 @@ class VirtualTimeLoop(LoopWithoutClock):
             self._catch_up()
         first = ready[0] if ready else None  # of the instant
         while True:
-            callbacks, rounds = len(ready), 0
-            while callbacks:
-                callbacks -= 1
-                handle = next_ready()
-                if (call := handle._call) is not None:
-                    try:
-                        handle._context.run(*call)
-                    except (SystemExit, KeyboardInterrupt):
-                        raise
-                    except BaseException as error:
-                        self._report(f"Exception in callback {call[0]!r}", error, handle=handle)
-                if not callbacks:
-                    if overdue and self._catch_up():
-                        return
-                    callbacks = len(ready)
-                    rounds += 1
-                    if rounds > PATIENCE:
-                        raise livelock(self.time(), PATIENCE, ready)
+            rounds = 0
+            while ready:
+                last = ready[-1]
+                while True:
+                    handle = next_ready()
+                    if (call := handle._call) is not None:
+                        try:
+                            handle._context.run(*call)
+                        except (SystemExit, KeyboardInterrupt):
+                            raise
+                        except BaseException as error:
+                            self._report(f"Exception in callback {call[0]!r}", error, handle=handle)
+                    if handle is last:
+                        break
+                if overdue and self._catch_up():
+                    return
+                rounds += 1
+                if rounds > PATIENCE:
+                    raise livelock(self.time(), PATIENCE, ready)
             if overdue and self._catch_up():  # nothing was ready at first
                 return
             if ready:
@@ -239,7 +240,7 @@ class VirtualTimeLoop(LoopWithoutClock):
                     first = entry
                     break
             else:
-                first = ready[0] if ready else None
+                first = ready[0] if ready else None  # of the instant
 
     def _check_alive(self) -> None:
         threads = self._threads.at_work()

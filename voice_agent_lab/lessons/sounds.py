@@ -1,11 +1,9 @@
-"""The sounds of the course, found wherever a notebook is opened: in a clone, or in an installed package."""
-
-from pathlib import Path
+"""The sounds of the course, found wherever a notebook is opened or executed."""
 
 import numpy as np
 import soundfile
 
-import voice_agent_lab
+from voice_agent_lab.lessons.folder import course_folder
 
 
 def read_sound(name: str) -> tuple[np.ndarray, int]:
@@ -25,14 +23,14 @@ def read_sound(name: str) -> tuple[np.ndarray, int]:
     ------
     ValueError
         If there is none of that name.
+    FileNotFoundError
+        If the course itself is missing.
     """
-    package = Path(voice_agent_lab.__file__).parent
-    folders = [folder / "notebooks" / "sounds" for folder in (package.parent, package)]
-    for folder in folders:
-        if (folder / name).is_file():
-            samples, rate = soundfile.read(folder / name, dtype="float32")
-            return samples, rate
-    known = sorted({path.name for folder in folders for path in folder.glob("*.ogg")})
-    raise ValueError(
-        f"name is {name!r}, which is no sound of the course; there are {', '.join(known) or 'none'}"
-    )
+    folder = course_folder() / "sounds"
+    if not (folder / name).is_file():
+        known = sorted(path.name for path in folder.glob("*.ogg"))
+        raise ValueError(
+            f"name is {name!r}, which is no sound of the course; there are {', '.join(known) or 'none'}"
+        )
+    samples, rate = soundfile.read(folder / name, dtype="float32")
+    return samples, rate

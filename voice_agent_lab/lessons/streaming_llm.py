@@ -18,6 +18,7 @@ from voice_agent_lab.measure.progress import milestones
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.models.drafting import speedup
 from voice_agent_lab.plots import alt_text, turn_timeline
+from voice_agent_lab.plots.drawing import axis_end
 from voice_agent_lab.plots.tokens import speedup_curve
 from voice_agent_lab.published.aiewf_eval import HOSTED_MS, STALLING
 from voice_agent_lab.stages.distributions import StageLatencies
@@ -32,6 +33,7 @@ LONG_REPLY = (
 """A reply of five sentences, about 20 s of speech."""
 
 _ASKED = "What's the weather like?"
+_AXIS_ENDS = (10, 15)  # seconds: where the axis of `first_sentence` ends
 
 
 # The stream of tokens.
@@ -73,7 +75,8 @@ def first_sentence(ttft: float, rate: int) -> tuple[Figure, str]:
     """Show when the first sentence is there and heard, by the time to first token and the token rate."""
     turn = answered(ttft, rate)
     (first, sentence, last), waited = milestones(turn).values(), turn.metrics.voice_to_voice
-    return turn_timeline(turn), (
+    end = axis_end(turn.metrics.playback_ended, _AXIS_ENDS)
+    return turn_timeline(turn, end=end), (
         f"First token after {first:.2f} s, first sentence after {sentence:.2f} s, last token after "
         f"{last:.2f} s. Voice-to-voice is {waited:.2f} s; of that, the rest of the first sentence takes "
         f"{sentence - first:.2f} s."

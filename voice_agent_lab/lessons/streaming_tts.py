@@ -11,6 +11,7 @@ from voice_agent_lab.lessons.exercises import finished_turn
 from voice_agent_lab.lessons.explorer import choice, explorer, slider
 from voice_agent_lab.measure.reply import gaps, pieces
 from voice_agent_lab.measure.turn import Turn
+from voice_agent_lab.plots.drawing import axis_end
 from voice_agent_lab.plots.reply import gaps_in_words, text_voice_playback
 from voice_agent_lab.stages.llm import StreamingLLM
 from voice_agent_lab.stages.tts import StreamingTTS
@@ -26,6 +27,8 @@ UNITS = {"by word": "word", "by 20 characters": 20, "by clause": "clause", "by s
 
 CHUNK = 0.1
 """Seconds of sound in a chunk of the simulated voice."""
+
+_AXIS_ENDS = (12, 20, 40)  # seconds: where the explorer's axis ends
 
 Cut = Callable[[AsyncIterator[str]], AsyncIterator[str]]
 
@@ -87,8 +90,9 @@ def voice(unit: str, **speeds: float) -> tuple[Figure, str]:
     turn = reply_turn(UNITS[unit], **speeds)
     silences, metrics = gaps(turn), turn.metrics
     longest = f", the longest {max(silences):.2f} s" if len(silences) > 1 else ""
-    return text_voice_playback({unit: turn}), (
+    end = metrics.playback_ended - metrics.speech_ended
+    return text_voice_playback({unit: turn}, end=axis_end(end, _AXIS_ENDS)), (
         f"{unit[0].upper()}{unit[1:]}: {len(pieces(turn))} pieces. The user waits "
         f"{metrics.voice_to_voice:.2f} s for the first sound and hears {gaps_in_words(turn)}{longest}. "
-        f"The reply is over after {metrics.playback_ended - metrics.speech_ended:.2f} s."
+        f"The reply is over after {end:.2f} s."
     )

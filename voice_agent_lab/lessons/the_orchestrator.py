@@ -26,6 +26,7 @@ from voice_agent_lab.measure.log import EventLog, record
 from voice_agent_lab.measure.reply import gaps
 from voice_agent_lab.measure.turn import Span, Turn
 from voice_agent_lab.plots import turn_timeline
+from voice_agent_lab.plots.drawing import axis_end
 from voice_agent_lab.plots.reply import text_voice_playback
 from voice_agent_lab.stages.distributions import StageLatencies
 from voice_agent_lab.stages.endpointing import SilenceTimeout
@@ -215,6 +216,25 @@ def what_if(
 # The explorers.
 
 _TOOK = StageLatencies()
+_PROMISED = {
+    "asr_processing": "recognition of a frame",
+    "asr_finalization": "finalisation",
+    "llm_first_token": "first token",
+    "llm_token_generation": "a later token",
+    "tts_first_chunk": "first chunk",
+    "tts_chunk_generation": "a later chunk",
+    "time_to_first_audio": "time to first audio",
+}  # what each promise is about
+_TAKEN_AWAY = {
+    "endpointing": "endpointing",
+    "recognition": "asr_processing",
+    "finalisation": "asr_finalization",
+    "the LLM's first token": "llm_first_token",
+    "the LLM's later tokens": "llm_token_generation",
+    "the voice's first chunks": "tts_first_chunk",
+    "the voice's later chunks": "tts_chunk_generation",
+}  # each of `STAGES` in words
+_AXIS_ENDS = (15, 25, 50)  # seconds: where the axes of the explorers end
 _DEGREE = choice("who waits for whom", OVERLAPS, "concurrent")
 _TOKEN = slider("language model: each later token (s)", 0.0, 0.5, 0.2, 0.01)
 
@@ -237,33 +257,36 @@ def overlap(degree: str, unit: str, timeout: float, scale: float, **latencies: f
     articles = LatencyBudgets().promised
     budgets = LatencyBudgets(**{name: round(scale * seconds, 9) for name, seconds in articles.items()})
     verdicts = budgets.judge(turn.latencies).verdicts
-    missed = [f"{v.name} by {v.over:.2f} s" for v in verdicts if v.status == "missed"]
+    missed = [f"{_PROMISED[v.name]} by {v.over:.2f} s" for v in verdicts if v.status == "missed"]
     kept = sum(v.status == "met" for v in verdicts)
     m, silence = turn.metrics, gaps(turn)
     promises = f"all {kept} promises are kept" if not missed else f"missed: {', '.join(missed)}; {kept} kept"
     heard = f"{len(silence)} gaps of {sum(silence):.2f} s in all" if silence else "no gap"
-    return turn_timeline(turn, budgets), (
+    end = axis_end(m.playback_ended, _AXIS_ENDS)
+    return turn_timeline(turn, budgets, end=end), (
         f"The user waits {m.voice_to_voice:.2f} s, hears {heard}, and has the whole answer "
         f"{m.playback_ended - m.speech_ended:.2f} s after the question. Promises: {promises}."
     )
 
 
 @explorer(
-    stage=choice("this takes no time", list(STAGES), "llm_token_generation"),
+    stage=choice("this takes no time", list(_TAKEN_AWAY), "the LLM's later tokens"),
     degree=_DEGREE,
     llm_token_generation=_TOKEN,
     tts_chunk_generation=slider("voice: each later chunk of 0.1 s (s)", 0.0, 0.2, 0.05, 0.01),
 )
 def without_a_stage(stage: str, degree: str, **latencies: float) -> tuple[Figure, str]:
     """Show a turn as it is, and without the time of one of its stages."""
-    took = StageLatencies(**latencies)
-    fewer, timeout = without(took, 0.5, stage)
+    took, gone = StageLatencies(**latencies), _TAKEN_AWAY[stage]
+    fewer, timeout = without(took, 0.5, gone)
     now, then = overlap_turn(degree, took), overlap_turn(degree, fewer, timeout=timeout)
     first = now.metrics.playback_started - then.metrics.playback_started
     last = now.metrics.playback_ended - then.metrics.playback_ended
-    worked = 0.5 if stage == "endpointing" else sum(now.latencies[stage])
-    on_path = seconds_on_path(now, "last sound", [STAGES[stage]])
-    return text_voice_playback({"as it is": now, "without": then}), (
-        f"{stage} works for {worked:.2f} s, {on_path:.2f} s of it on the critical path to the last sound. "
-        f"Without it the first sound comes {first:.2f} s earlier, and the last {last:.2f} s earlier."
+    worked = 0.5 if stage == "endpointing" else sum(now.latencies[gone])
+    on_path = seconds_on_path(now, "last sound", [STAGES[gone]])
+    message = f"Without {stage}: first sound {first:.2f} s earlier, last {last:.2f} s"
+    end = axis_end(now.metrics.playback_ended - now.metrics.speech_ended, _AXIS_ENDS)
+    return text_voice_playback({"as it is": now, "without": then}, message=message, end=end), (
+        f"{stage[0].upper()}{stage[1:]}: {worked:.2f} s of work, {on_path:.2f} s of it on the critical path to the "
+        f"last sound. Without that the first sound comes {first:.2f} s earlier, and the last {last:.2f} s earlier."
     )

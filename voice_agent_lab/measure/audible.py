@@ -20,12 +20,12 @@ _CLOSURE = 0.05  # seconds: a stop consonant is silent for as long, and no pause
 def audible_windows(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return whether each window of a sound is audible, as bool of shape (windows,)."""
     window = max(1, round(WINDOW * sample_rate))
-    begins = np.arange(0, len(samples), window)
-    if not len(begins):
-        return np.zeros(0, dtype=bool)
-    energy = np.add.reduceat(np.square(samples, dtype=np.float64), begins)
-    # The last window may be short: its mean is over the samples that it has.
-    audible: np.ndarray = energy > AUDIBLE_RMS**2 * np.minimum(window, len(samples) - begins)
+    whole = len(samples) // window
+    windows = samples[: whole * window].reshape(whole, window)
+    energy = np.einsum("ij,ij->i", windows, windows)
+    if len(rest := samples[whole * window :]):  # its mean is over the samples that it has
+        energy = np.append(energy, np.dot(rest, rest) * window / len(rest))
+    audible: np.ndarray = energy > AUDIBLE_RMS**2 * window
     return audible
 
 

@@ -16,7 +16,16 @@ from matplotlib.figure import Figure
 
 from voice_agent_lab.measure.latency import LatencyMetrics
 from voice_agent_lab.measure.turn import Turn
-from voice_agent_lab.plots.drawing import SINCE_OPENED, STAGE_COLOURS, drawn_in_style, length, new_figure
+from voice_agent_lab.plots.drawing import (
+    SINCE_OPENED,
+    STAGE_COLOURS,
+    axis_end,
+    drawn_in_style,
+    headline,
+    length,
+    new_figure,
+    write_above,
+)
 from voice_agent_lab.published import people, primer
 
 _LIGHT = 0.45  # opacity of what a stage does second
@@ -36,77 +45,53 @@ _MACHINE = (  # the primer's table as six blocks: the two ways, and the four ser
 
 @drawn_in_style
 def people_and_machine() -> Figure:
-    """Draw when people answer, when a delay begins to count, and when a tuned agent answers.
+    """Draw when people answer, when a late answer is noticed, and when a tuned agent answers.
 
     The numbers are those of `published.people` and `published.primer`.
 
     Returns
     -------
     Figure
-        All on one axis, in milliseconds after the other speaker stops.
+        Two rows on one axis, in milliseconds after the other speaker stops, and a band from where
+        ratings of a late answer drop to the later of the two gaps whose ratings differ.
     """
-    medians = "{} to {} ms".format(*people.ANSWER_MEDIANS_MS)
-    most = "{} to {} %".format(*people.MOST_INTERVALS_PERCENT)
-    rows = (
-        (
-            "answer to a question",
-            people.ANSWER_MEDIANS_MS[1],
-            f"medians of ten languages {medians}, English {people.ANSWER_MEDIAN_ENGLISH_MS} ms; "
-            f"mean {people.ANSWER_MEAN_MS} ms",
-        ),
-        (
-            "gap or overlap",
-            people.MOST_INTERVALS_MS,
-            f"{most} are shorter than {people.MOST_INTERVALS_MS} ms",
-        ),
-        ("planning a word", people.PLANNING_MS, f"takes over {people.PLANNING_MS} ms"),
-    )
-    figure, (axes,) = new_figure(3.5, left=1.75, right=0.2)
+    first, last = people.ANSWER_MEDIANS_MS
+    noticed, sure = people.RATINGS_DROP_MS, people.RATINGS_DIFFER_MS[1]
+    agent = sum(primer.PRIMER_MS.values())
+    figure, (axes,) = new_figure(2.9, left=1.3, right=0.45, top=0.62)
     axes.set(xlim=(-60, 1060), xlabel="milliseconds after the other speaker stops")
-    names = [*(name for name, _, _ in rows), "rating a late answer", "a tuned agent"]
-    _name_rows(axes, names, ylim=(5.0, -0.6))
+    _name_rows(axes, ["people", "a tuned agent"], ylim=(1.65, -0.45))
     axes.axvline(0, color="black", linewidth=1)
-    for y, (_, reach, words) in enumerate(rows):
-        axes.barh(y, reach, 0.5, color=STAGE_COLOURS["user"])
-        axes.text(reach + 12, y, words, va="center_baseline", size=8)
+    axes.axvspan(noticed, sure, color="#bbbbbb", alpha=0.5, linewidth=0, zorder=0)
+    write_above(axes, (noticed + sure) / 2, f"late answers are noticed: {noticed} to {sure} ms")
+    axes.barh(0, last - first, 0.4, left=first, color=STAGE_COLOURS["user"])
     axes.plot([people.ANSWER_MEAN_MS], [0], "D", color="white", markeredgecolor="black")
-    _draw_ratings(axes, 3)
-    _draw_machine(axes, 4)
+    axes.text(
+        last + 12, 0, f"medians of ten languages,\nmean {people.ANSWER_MEAN_MS} ms", va="center", size=8
+    )
+    _draw_machine(axes, 1)
+    headline(figure, f"People answer within {last} ms; a tuned agent takes {agent} ms")
     figure.set_label(
-        f"After a question, the medians of ten languages lie between {medians.replace('to', 'and')}, the mean "
-        f"answer at {people.ANSWER_MEAN_MS} ms; {most} of intervals between speakers are under "
-        f"{people.MOST_INTERVALS_MS} ms; planning a word takes over {people.PLANNING_MS} ms; ratings of a late "
-        f"answer drop at {people.RATINGS_DROP_MS} ms, and those for {_differ()}. A tuned agent answers after "
-        f"{sum(primer.PRIMER_MS.values())} ms, with a target of {primer.TARGET_MS} ms."
+        f"After a question, the medians of ten languages lie between {first} and {last} ms, the mean answer at "
+        f"{people.ANSWER_MEAN_MS} ms; late answers are noticed from {noticed} to {sure} ms. A tuned agent answers "
+        f"after {agent} ms, with a target of {primer.TARGET_MS} ms."
     )
     return figure
-
-
-def _differ() -> str:
-    return "{} and {} ms differ".format(*people.RATINGS_DIFFER_MS)
-
-
-def _draw_ratings(axes: Axes, y: float) -> None:
-    drop, (earlier, later) = people.RATINGS_DROP_MS, people.RATINGS_DIFFER_MS
-    axes.plot([drop], [y], "v", color=STAGE_COLOURS["user"], markeredgecolor="black", markersize=9)
-    axes.text(drop - 16, y, f"ratings drop at {drop} ms", va="center_baseline", ha="right", size=8)
-    axes.barh(y, later - earlier, 0.5, left=earlier, color=STAGE_COLOURS["user"])
-    axes.text(later + 12, y, _differ(), va="center_baseline", size=8)
 
 
 def _draw_machine(axes: Axes, y: float) -> None:
     start, target = 0, primer.TARGET_MS
     for name, stage, ms in _MACHINE:
         look = {"color": STAGE_COLOURS[stage], "alpha": _LIGHT if name == "sentence" else 1}
-        axes.barh(y, ms, 0.5, left=start, edgecolor="white", **look)
+        axes.barh(y, ms, 0.4, left=start, edgecolor="white", **look)
         ink = "white" if name == "first token" else "black"
         if ms > 50:
             axes.text(start + ms / 2, y, str(ms), ha="center", va="center_baseline", size=8, color=ink)
         label, ha, x = (name, "center", start + ms / 2) if ms > 50 else (f"{name} {ms}", "right", start + ms)
-        axes.text(x, y + 0.36, label, ha=ha, va="top", size=7, linespacing=0.95)
+        axes.text(x, y + 0.26, label, ha=ha, va="top", size=7, linespacing=0.95)
         start += ms
-    axes.vlines(target, y - 0.42, y + 0.3, color="black", linewidth=2)
-    axes.text(target, y - 0.48, f"target {target}", ha="center", va="bottom", size=8, weight="bold")
+    axes.vlines(target, y - 0.3, y + 0.2, color="black", linewidth=2)
+    axes.text(target, y - 0.33, f"target {target}", ha="center", va="bottom", size=8, weight="bold")
     axes.text(start + 8, y, str(start), va="center_baseline", size=9, weight="bold")
 
 
@@ -145,7 +130,7 @@ def stamps_of_a_turn(turn: Turn) -> Figure:
         The numbers follow the order of time, like the rows of the turn's metrics.
     """
     stamps = _numbered_stamps(turn.metrics)
-    figure, (axes, below) = new_figure(4.6, left=1.3, shares=(2.2, 1))
+    figure, (axes, below) = new_figure(4.85, left=1.3, top=0.4, shares=(2.2, 1))
     right = 1.03 * max([time for _, _, time in stamps], default=1.0)
     axes.set(xlim=(0, right))
     _name_rows(axes, list(_LANES.values()), ylim=(len(_LANES) - 0.5, -0.6))
@@ -158,6 +143,8 @@ def stamps_of_a_turn(turn: Turn) -> Figure:
         axes.plot([time], [lane], "o", color="white", markeredgecolor="black", markersize=11, clip_on=False)
         axes.text(time, lane, str(number), ha="center", va="center_baseline", size=7)
     told = _draw_intervals(below, turn.metrics)
+    waited, told_of = turn.metrics.voice_to_voice, turn.metrics.get_time_to_first_audio()
+    headline(figure, f"The user waits {length(waited)}; time to first audio tells of {length(told_of)}")
     marks = ", ".join(f"{number} {name} {length(time)}" for number, name, time in stamps)
     figure.set_label(f"Stamps of a turn: {marks or 'none'}. Intervals: {told}.")
     return figure
@@ -197,6 +184,7 @@ _STAGE_OF = {
     "first chunk": "tts",
     "network, devices": "playback",
 }
+_AXES = (1500, 3000, 5000)  # where the axis may end, in ms: it stays while a share moves a little
 
 
 @drawn_in_style
@@ -217,8 +205,10 @@ def shared_budget(budget: int, shares: Mapping[str, int]) -> Figure:
     """
     ends = list(accumulate(shares.values()))
     spent, left = ends[-1], budget - ends[-1]
-    figure, (axes,) = new_figure(2.9, left=1.3, right=0.75)
-    axes.set(xlim=(0, 1.02 * max(budget, spent)), xlabel="milliseconds after the end of speech")
+    figure, (axes,) = new_figure(3.1, left=1.3, right=0.75, top=0.32)
+    axes.set(
+        xlim=(0, axis_end(1.05 * max(budget, spent), _AXES)), xlabel="milliseconds after the end of speech"
+    )
     _name_rows(axes, [*shares, "spent"], ylim=(len(shares) + 0.6, -1.1))
     for y, ((name, ms), end) in enumerate(zip(shares.items(), ends, strict=True)):
         light = name in ("finalisation", "first sentence")
@@ -233,8 +223,8 @@ def shared_budget(budget: int, shares: Mapping[str, int]) -> Figure:
     axes.axvline(budget, color="black", linewidth=1.4, linestyle="--")
     verdict = f"{left} ms left" if left >= 0 else f"overdrawn by {-left} ms"
     ha = "right" if budget > 0.5 * axes.get_xlim()[1] else "left"
-    words = f" budget {budget} ms: {verdict} "
-    axes.text(budget, -0.75, words, ha=ha, va="center_baseline", weight="bold")
+    axes.text(budget, -0.75, f" budget {budget} ms ", ha=ha, va="center_baseline", size=8)
+    headline(figure, f"{spent} ms are spent of {budget} ms: {verdict}")
     largest = max(shares, key=shares.get)
     most = f"The largest share is {largest}, {shares[largest]} ms, {shares[largest] / (spent or 1):.0%} of the wait."
     figure.set_label(

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from voice_agent_lab.measure.critical_path import critical_path
 from voice_agent_lab.measure.turn import Span, Turn
-from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, new_figure
+from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, headline, new_figure
 
 _NAMES = {"endpointing": "silence", "asr": "ASR", "llm": "LLM", "tts": "voice", "playback": "speech"}
 
@@ -22,7 +22,7 @@ def workers_side_by_side(runs: Mapping[str, Sequence[Span]]) -> Figure:
     runs : mapping of str to sequence of Span
         What the workers "llm" and "tts" did in each run, under a name for it.
     """
-    figure, (axes,) = new_figure(0.65 + 0.75 * len(runs), left=2.2)
+    figure, (axes,) = new_figure(0.9 + 0.75 * len(runs), left=2.2, top=0.37)
     end = max(span.end for spans in runs.values() for span in spans)
     axes.set(xlim=(0, 1.02 * end), ylim=(2.6 * len(runs) - 0.9, -0.6), yticks=[], xlabel="seconds")
     axes.spines.left.set_visible(False)
@@ -39,6 +39,8 @@ def workers_side_by_side(runs: Mapping[str, Sequence[Span]]) -> Figure:
                 middle = (span.start + span.end) / 2
                 axes.text(middle, y, span.name, color=ink, ha="center", va="center", size=8)
         told.append(f"{name}: {', '.join(f'{s.stage} {s.name} {s.start:g} to {s.end:g} s' for s in spans)}")
+    ends = ", ".join(f"{name} {max(span.end for span in spans):g} s" for name, spans in runs.items())
+    headline(figure, f"Done after: {ends}")
     figure.set_label(f"Who works when. {'; '.join(told)}.")
     return figure
 
@@ -52,7 +54,7 @@ def critical_paths(turns: Mapping[str, Turn]) -> Figure:
     turns : mapping of str to Turn
         The turns under their names.
     """
-    figure, (axes,) = new_figure(0.6 + 0.68 * len(turns), left=1.3, top=0.1)
+    figure, (axes,) = new_figure(0.85 + 0.68 * len(turns), left=1.3, top=0.35)
     found = {name: critical_path(turn) for name, turn in turns.items()}
     zero = {name: turn.metrics.speech_ended for name, turn in turns.items()}
     end = max(spans[-1].end - zero[name] for name, spans in found.items())
@@ -77,6 +79,13 @@ def critical_paths(turns: Mapping[str, Turn]) -> Figure:
                 axes.text(max(start, reached), y - 0.42, _NAMES[stage], **look)
                 reached = max(start, reached) + character * (len(_NAMES[stage]) + 1)
         told.append(f"{name}: {', '.join(f'{s.name} {s.end - s.start:.2f} s' for s in spans)}")
+    on_path = {
+        name: sum(span.end - span.start for span in spans if span.stage == "llm")
+        for name, spans in found.items()
+    }
+    headline(
+        figure, "LLM on the path: " + ", ".join(f"{name} {took:.2f} s" for name, took in on_path.items())
+    )
     figure.set_label(f"Critical paths up to the last sound. {'; '.join(told)}.")
     return figure
 

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache, wraps
+from html import escape
 from importlib.resources import as_file, files
 from math import isnan
 from statistics import median
@@ -57,10 +58,14 @@ _P = ParamSpec("_P")
 
 
 class _Drawing(Figure):
-    """A figure that a notebook shows as a picture, with its alt text as the plain text."""
+    """A figure that a notebook shows as a picture with its alt text, which is also the plain text.
+
+    The picture is HTML: JupyterLab and Voilà give none of their own pictures an alternative text.
+    """
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/png": base64.b64encode(png(self)).decode(), "text/plain": alt_text(self)}
+        alt, (width, height) = alt_text(self), size(self)
+        return {"text/html": image_tag(png(self), width, height, alt), "text/plain": alt}
 
 
 @cache
@@ -111,6 +116,22 @@ def png(figure: Figure) -> bytes:
     with style(), every_character(figure):
         _Canvas(figure).print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": 2})
     return buffer.getvalue()
+
+
+def size(figure: Figure) -> tuple[int, int]:
+    """Return the width and height of a figure in pixels, as its picture has them."""
+    width, height = (int(pixels) for pixels in figure.bbox.size)
+    return width, height
+
+
+def image_tag(picture: bytes, width: int, height: int, alt: str) -> str:
+    """Return a PNG image as an HTML element, no wider than the place that it is in, with its alt text."""
+    look = "max-width: 100%; height: auto; background: white"
+    data = base64.b64encode(picture).decode()
+    return (
+        f'<img alt="{escape(alt)}" width="{width}" height="{height}" style="{look}" '
+        f'src="data:image/png;base64,{data}">'
+    )
 
 
 class _Canvas(FigureCanvasAgg):
@@ -227,10 +248,34 @@ def tint(stage: str, name: str = "") -> tuple[float, float, float]:
     return red, green, blue
 
 
+def line_colour(stage: str) -> tuple[float, float, float]:
+    """Return a stage's colour for thin lines: darkened until it has a contrast of 3:1 on white."""
+    colour = tint(stage)
+    while 1.05 / (_luminance(colour) + 0.05) < 3:
+        red, green, blue = colour
+        colour = (0.95 * red, 0.95 * green, 0.95 * blue)
+    return colour
+
+
+def _luminance(colour: tuple[float, float, float]) -> float:
+    """Return a colour's relative luminance, as WCAG defines it."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def ink(background: tuple[float, float, float]) -> str:
     """Return black or white, whichever is easier to read on a colour (WCAG's relative luminance)."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in background]
-    return "white" if 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] < 0.179 else "black"
+    return "white" if _luminance(background) < 0.179 else "black"
+
+
+def headline(figure: Figure, message: str) -> None:
+    """Write the message of a figure above it: one sentence, 75 characters or fewer, in the top 0.3 inches."""
+    figure.suptitle(message, x=0.5, y=1 - 0.07 / figure.get_figheight(), va="top", size=10, weight="bold")
+
+
+def axis_end(reach: float, ends: Sequence[float]) -> float:
+    """Return the first of `ends` that `reach` does not pass, so that an axis stays while little changes."""
+    return next((end for end in ends if end >= reach), reach)
 
 
 def write(axes: Axes, x: float, y: float, text: str, **look: object) -> None:

@@ -16,6 +16,7 @@ from voice_agent_lab.plots.drawing import (
     STATE_STAGES,
     counted,
     drawn_in_style,
+    headline,
     ink,
     length,
     new_figure,
@@ -77,7 +78,7 @@ def state_ribbon(turn: Turn) -> Figure:
     """
     changes = [(0.0, "listening"), *((e.time, e.detail["state"]) for e in turn.log.all("agent", "state"))]
     end = 1.08 * max(e.time for e in turn.log) if len(turn.log) else 1.0
-    figure, (axes,) = new_figure(1.45, left=0.2)
+    figure, (axes,) = new_figure(1.7, left=0.2, top=0.37)
     axes.set(xlim=(0, end), xlabel=SINCE_OPENED)
     rows_only(axes, (), ylim=(0, 2.4))
     per_pixel, reached = (
@@ -99,8 +100,22 @@ def state_ribbon(turn: Turn) -> Figure:
         write(axes, x, 1.45 + 0.62 * line, text)
         axes.vlines(middle, 1, 1.2 + 0.62 * line, color="black", linewidth=0.8)
     told = ", ".join(f"{state.replace('_', ' ')} from {time:.2f} s" for time, state in changes)
+    headline(figure, _busy_states(changes))
     figure.set_label(f"States of the agent: {told}.")
     return figure
+
+
+def _busy_states(changes: Sequence[tuple[float, str]]) -> str:
+    """Return how long the agent was in each state but listening."""
+    took: dict[str, float] = {}
+    for (start, state), (until, _) in pairwise(changes):
+        took[state] = took.get(state, 0.0) + until - start
+    busy = [
+        f"{state.replace('_', ' ')} {length(seconds)}"
+        for state, seconds in took.items()
+        if state != "listening"
+    ]
+    return ", ".join(busy).capitalize() or "The agent only listened"
 
 
 @drawn_in_style
@@ -119,7 +134,7 @@ def partials_over_time(turn: Turn) -> Figure:
     m, finished = turn.metrics, not isnan(turn.metrics.asr_complete)
     rows = [(time, text.split()) for time, text in turn.partials]
     rows += [(m.asr_complete, turn.transcript.split())] * finished
-    figure, (axes,) = new_figure(min(0.95 + 0.27 * max(len(rows), 2), 7), left=3.6, top=0.32)
+    figure, (axes,) = new_figure(min(1.2 + 0.27 * max(len(rows), 2), 7), left=4.05, top=0.57)
     times = [*(time for time, _ in rows), m.speech_ended, m.end_of_turn]
     right = 1.12 * max([time for time in times if not isnan(time)], default=1.0)
     axes.set(xlim=(0, right), xlabel=SINCE_OPENED)
@@ -143,6 +158,11 @@ def partials_over_time(turn: Turn) -> Figure:
     key = ["boxed: revised later"] * bool(revised) + ["bold: final transcript"] * finished
     write_above(axes, 0, ", ".join(key), 14 - axes.get_position().x0 * 8 * DPI, "left")
     final_words = f"final at {m.asr_complete:.2f} s: “{turn.transcript}”" if finished else "no final one"
+    known = next((time for time, text in turn.partials if text == turn.transcript), m.asr_complete)
+    changed = f"; {counted(len(revised), 'word')} changed before it was final" if revised else ""
+    if finished and not revised:
+        changed = f", and it is final at {length(m.asr_complete)}"
+    headline(figure, f"The whole transcript is there at {length(known)}{changed}")
     figure.set_label(f"{counted(len(turn.partials), 'partial transcript')}, {_told(revised)}; {final_words}.")
     return figure
 

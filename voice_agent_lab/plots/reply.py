@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from voice_agent_lab.measure.reply import gaps
 from voice_agent_lab.measure.turn import Turn
-from voice_agent_lab.plots.drawing import STAGE_COLOURS, counted, drawn_in_style, new_figure
+from voice_agent_lab.plots.drawing import STAGE_COLOURS, counted, drawn_in_style, headline, new_figure
 
 _PALE = {"llm": "#8CC0DC", "tts": "#F4D08C"}
 _KEY = (
@@ -40,7 +40,7 @@ def cost_of_speaking_early(turns: Mapping[str, Turn]) -> Figure:
     -------
     Figure
     """
-    figure, (axes,) = new_figure(2.8, left=0.75, right=1.4)
+    figure, (axes,) = new_figure(3.1, left=0.75, right=1.4, top=0.42)
     waits = [turn.metrics.voice_to_voice for turn in turns.values()]
     silences = [sum(gaps(turn)) for turn in turns.values()]
     axes.scatter(waits, silences, s=60, color=STAGE_COLOURS["playback"])
@@ -50,34 +50,72 @@ def cost_of_speaking_early(turns: Mapping[str, Turn]) -> Figure:
     top = max(silences) or 1
     axes.set(xlim=(min(waits) - 0.1, max(waits) + 0.02), ylim=(-0.06 * top, 1.25 * top))
     axes.set(xlabel="first audio: seconds after the end of speech", ylabel="silence in gaps (s)")
+    headline(figure, _price(turns))
     figure.set_label(f"First audio against gaps. {_told(turns)}.")
     return figure
 
 
+def _price(turns: Mapping[str, Turn]) -> str:
+    """Return how much later than the earliest a reply without a gap begins."""
+    waits = {name: turn.metrics.voice_to_voice for name, turn in turns.items()}
+    without = {name: wait for name, wait in waits.items() if not gaps(turns[name])}
+    if not without:
+        return "Each of them has gaps"
+    name, wait = min(without.items(), key=lambda item: item[1])
+    later = wait - min(waits.values())
+    if later < 1e-6:
+        return f"The earliest, {name}, has no gap"
+    return f"The first without a gap is {name}, {later:.2f} s after the earliest"
+
+
 @drawn_in_style
-def text_voice_playback(turns: Mapping[str, Turn]) -> Figure:
+def text_voice_playback(
+    turns: Mapping[str, Turn], *, message: str | None = None, end: float | None = None
+) -> Figure:
     """Draw, for each turn, when text was handed over, when the voice worked, and what was heard.
 
     Parameters
     ----------
     turns : mapping of str to Turn
         The turns under their names; up to five fit.
+    message : str, optional
+        What the figure says; which turn is the earliest and which the latest, if not given.
+    end : float, optional
+        Where the axis ends, in seconds, for pictures that are to be compared; where the longest reply
+        does, if not given.
 
     Returns
     -------
     Figure
     """
-    figure, (axes,) = new_figure(0.9 + 0.72 * len(turns) + 0.25 * (len(turns) == 1), left=1.9, top=0.3)
+    figure, (axes,) = new_figure(1.15 + 0.72 * len(turns) + 0.25 * (len(turns) == 1), left=1.9, top=0.55)
     right = max(turn.metrics.playback_ended - turn.metrics.speech_ended for turn in turns.values())
-    axes.set(xlim=(0, 1.01 * right), ylim=(3.6 * len(turns) - 0.6, -0.5), yticks=[])
+    axes.set(xlim=(0, 1.01 * max(right, end or 0.0)), ylim=(3.6 * len(turns) - 0.6, -0.5), yticks=[])
     axes.set(xlabel="seconds after the end of speech")
     axes.spines.left.set_visible(False)
     axes.annotate(_KEY, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points", size=8)
     for k, (name, turn) in enumerate(turns.items()):
         _draw_reply(axes, 3.6 * k, turn)
         axes.annotate(name, (0, 3.6 * k + 1), (-62, 0), **_LOOK)
+    headline(figure, message or _earliest_and_latest(turns))
     figure.set_label(f"Text, voice and playback. {_told(turns)}.")
     return figure
+
+
+def _earliest_and_latest(turns: Mapping[str, Turn]) -> str:
+    """Return when the first sound comes, and what gaps there are then; of equals, the fewest gaps come first."""
+    told = {}
+    for name, turn in turns.items():
+        silent = counted(len(gaps(turn)), "gap") if gaps(turn) else "no gap"
+        told[name] = f"{turn.metrics.voice_to_voice:.2f} s, {silent}"
+    order = sorted(turns, key=lambda name: (turns[name].metrics.voice_to_voice, sum(gaps(turns[name]))))
+    first, last = order[0], order[-1]
+    if first == last:
+        return f"First sound {first}: after {told[first]}"
+    if turns[last].metrics.voice_to_voice - turns[first].metrics.voice_to_voice < 1e-6:
+        wait = f"All begin after {turns[first].metrics.voice_to_voice:.2f} s"
+        return f"{wait}; {first}: {gaps_in_words(turns[first])}, {last}: {gaps_in_words(turns[last])}"
+    return f"Earliest {first}: {told[first]}. Latest {last}: {told[last]}"
 
 
 def _told(turns: Mapping[str, Turn]) -> str:

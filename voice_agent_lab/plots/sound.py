@@ -14,7 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.mlab import specgram
 
-from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, length, new_figure, write_at
+from voice_agent_lab.plots.drawing import (
+    STAGE_COLOURS,
+    drawn_in_style,
+    headline,
+    length,
+    new_figure,
+    write_at,
+)
 
 FLOOR = -80.0
 _WINDOW = 0.010  # seconds
@@ -142,9 +149,9 @@ def two_sounds(
     -------
     Figure
     """
-    figure, axes = new_figure(5.0, left=0.8, right=0.75, top=0.3, shares=(1, 1, 1, 1))
+    figure, axes = new_figure(5.25, left=0.8, right=0.75, top=0.55, shares=(1, 1, 1, 1))
     seconds = max(len(samples) for samples in sounds.values()) / sample_rate
-    told = []
+    told, silent = [], []
     for (name, samples), wave, below in zip(sounds.items(), axes[::2], axes[1::2], strict=True):
         started, ended = bounds[name]
         _draw_wave(wave, samples, sample_rate, "user", columns=1200, ticks=3)
@@ -161,12 +168,14 @@ def two_sounds(
         words = f"speech ends {ended:.2f} s"
         write_at(wave, "data", "axes fraction", (ended, 1), (0, 3), words, ha="center", weight="bold")
         inside = dbfs[(times > started) & (times < ended)]
+        silent.append(f"{length(_WINDOW * (inside <= audible).sum())} {name}")
         told.append(
             f"{name}, speech from {started:.2f} to {ended:.2f} s, of which "
             f"{length(_WINDOW * (inside <= audible).sum())} below {audible:.0f} dBFS, "
             f"energy up to {dbfs.max():.0f} dBFS"
         )
     axes[-1].set_xlabel("seconds")
+    headline(figure, f"Silence within the sentence: {', '.join(silent)}")
     figure.set_label(f"Two sounds: {'; '.join(told)}.")
     return figure
 

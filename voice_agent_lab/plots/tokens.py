@@ -8,8 +8,10 @@ from matplotlib.figure import Figure
 from voice_agent_lab.measure.progress import milestones
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.models.drafting import accepted_runs, expected_tokens, speedup
-from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, new_figure
+from voice_agent_lab.plots.drawing import STAGE_COLOURS, axis_end, drawn_in_style, headline, new_figure
 from voice_agent_lab.published.aiewf_eval import HOSTED_MS, STALLING
+
+_BESIDE = {"textcoords": "offset pixels", "size": 8}
 
 
 @drawn_in_style
@@ -23,7 +25,7 @@ def token_stream(turns: Sequence[Turn], labels: Sequence[str]) -> Figure:
     labels : sequence of str
         A name for each.
     """
-    figure, (axes,) = new_figure(3.2, left=0.75, right=0.35, top=0.15)
+    figure, (axes,) = new_figure(3.4, left=0.75, right=0.35, top=0.37)
     looks = (("llm", "-"), ("endpointing", "--"), ("playback", "-."))
     marks = {"first token": "o", "first sentence": "s", "last token": "D"}
     told, right, most = [], 0.0, 1
@@ -47,18 +49,38 @@ def token_stream(turns: Sequence[Turn], labels: Sequence[str]) -> Figure:
     axes.annotate(
         f"the first sentence: {sentence} tokens", (0, sentence), (6, 5), textcoords="offset pixels", size=8
     )
-    axes.set(xlim=(0, 1.06 * right), ylim=(0, 1.12 * most), ylabel="tokens")
-    axes.set_xlabel(
-        "seconds since the model was asked; circle: first token, square: first sentence, diamond: last token"
+    axes.annotate("first token", (milestones(turns[0])["first token"], 1), (-8, 5), ha="right", **_BESIDE)
+    axes.annotate(
+        "last token",
+        (milestones(turns[0])["last token"], len(turns[0].log.all("llm", "token"))),
+        (-26, 0),
+        ha="right",
+        va="center",
+        **_BESIDE,
     )
+    axes.set(xlim=(0, 1.06 * right), ylim=(0, 1.12 * most), ylabel="tokens")
+    axes.set_xlabel("seconds since the model was asked")
+    headline(figure, _who_leads(dict(zip(labels, turns, strict=False))))
     figure.set_label(f"Tokens over time, seconds since the model was asked. {'; '.join(told)}.")
     return figure
+
+
+def _who_leads(turns: Mapping[str, Turn]) -> str:
+    """Return by how much the first turn is ahead of the last, or when it had its first sentence."""
+    (name, one), (_, other) = next(iter(turns.items())), next(reversed(turns.items()))
+    mine, others = milestones(one), milestones(other)
+    if one is other:
+        moments = (f"{moment} after {mine[moment]:.2f} s" for moment in ("first token", "first sentence"))
+        return f"{name}: {', '.join(moments)}"
+    ahead = {moment: others[moment] - mine[moment] for moment in ("first token", "first sentence")}
+    leads = " and ".join(f"{seconds:.2f} s at the {moment}" for moment, seconds in ahead.items())
+    return f"{name} leads by {leads}"
 
 
 @drawn_in_style
 def hosted_tails() -> Figure:
     """Draw `published.aiewf_eval.HOSTED_MS` on a logarithmic axis: the median, the 95th percentile and the longest."""
-    figure, (axes,) = new_figure(3.5, left=1.75, right=0.4, top=0.3)
+    figure, (axes,) = new_figure(3.75, left=1.75, right=0.4, top=0.55)
     rows = range(len(HOSTED_MS))
     medians, p95s, longest = (np.array(column) / 1000 for column in zip(*HOSTED_MS.values(), strict=True))
     axes.hlines(rows, medians, longest, color=STAGE_COLOURS["llm"], linewidth=0.8, linestyle=":")
@@ -76,6 +98,8 @@ def hosted_tails() -> Figure:
     axes.set_yticks(rows, list(HOSTED_MS))
     axes.set_xlabel("seconds to the first answer token (logarithmic)")
     ratios = p95s / medians
+    latest = f"the longest waits are {longest.min():.1f} to {longest.max():.1f} s"
+    headline(figure, f"Medians are {medians.min():.2f} to {medians.max():.2f} s; {latest}")
     figure.set_label(
         f"Time to first answer token of {len(HOSTED_MS)} hosted models: medians {medians.min() * 1000:.0f} to "
         f"{medians.max() * 1000:.0f} ms, 95th percentiles {ratios.min():.1f} to {ratios.max():.1f} times the "
@@ -95,7 +119,7 @@ def tails(draws: Mapping[str, np.ndarray], measured: Mapping[float, float] = STA
     measured : mapping of float to float
         Percentiles that were measured, in seconds.
     """
-    figure, (axes,) = new_figure(3.2, left=0.85, right=0.4, top=0.15)
+    figure, (axes,) = new_figure(3.45, left=0.85, right=0.4, top=0.4)
     looks = (("llm", "--"), ("endpointing", "-"), ("playback", "-."))
     shares = np.concatenate([np.linspace(99.9, 5, 96), np.geomspace(5, 0.05, 60)[1:]])
     told = []
@@ -119,6 +143,11 @@ def tails(draws: Mapping[str, np.ndarray], measured: Mapping[float, float] = STA
     axes.set_xlabel("seconds to the first answer token (logarithmic)")
     axes.legend(loc="upper right", frameon=False, fontsize=8)
     known = ", ".join(f"p{p:g} {time:.2f} s" for p, time in measured.items())
+    p, (name, values) = 99 if 99 in measured else max(measured), next(iter(draws.items()))
+    headline(
+        figure,
+        f"At p{p:g} {measured[p]:.1f} s were measured; {name} draws give {np.percentile(values, p):.1f} s",
+    )
     figure.set_label(f"Tails of the time to first answer token. Measured: {known}. {'; '.join(told)}.")
     return figure
 
@@ -136,7 +165,7 @@ def speedup_curve(a: float = 0.8, g: int = 4, c: float = 0.1) -> Figure:
     factors = np.array([speedup(a, int(k), c) for k in lengths])
     tried = np.array([accepted_runs(a, int(k), 500, seed=int(k)).mean() / (k * c + 1) for k in lengths])
     best = int(lengths[np.argmax(factors)])
-    figure, (axes,) = new_figure(3.0, left=0.75, right=0.35, top=0.15)
+    figure, (axes,) = new_figure(3.25, left=0.75, right=0.35, top=0.4)
     axes.plot(lengths, factors, "-", color=STAGE_COLOURS["llm"], label="formula")
     axes.plot(lengths, tried, "x", color=STAGE_COLOURS["endpointing"], label="mean of 500 simulated passes")
     axes.plot([g], [speedup(a, g, c)], "o", color=STAGE_COLOURS["llm"], markersize=9, markeredgecolor="black")
@@ -146,10 +175,13 @@ def speedup_curve(a: float = 0.8, g: int = 4, c: float = 0.1) -> Figure:
         f"{speedup(a, g, c):.2f}", (g, speedup(a, g, c)), (0, 9), textcoords="offset pixels",
         size=9, weight="bold", ha="center",
     )  # fmt: skip
-    axes.set(xlim=(-0.3, 16.3), ylim=(0, max(1.5, 1.25 * factors.max())), ylabel="times as fast")
+    axes.set(xlim=(-0.3, 16.3), ylim=(0, axis_end(1.2 * factors.max(), (3, 6, 12))), ylabel="times as fast")
     axes.set_xlabel("tokens drafted for each pass of the large model (g)")
     axes.legend(loc="lower left", frameon=False, fontsize=8, ncols=2)
     verdict = f"best with g = {best}: {factors.max():.2f} times" if best else "no draft length gains anything"
+    told = f"at best {factors.max():.2f} times, with {best}" if best else "no number of them gains anything"
+    drafted = "1 drafted token" if g == 1 else f"{g} drafted tokens"
+    headline(figure, f"With {drafted} {speedup(a, g, c):.2f} times as fast; {told}")
     figure.set_label(
         f"Acceptance a = {a:.2f}, g = {g} drafted tokens, cost ratio c = {c:.2f}: "
         f"{expected_tokens(a, g):.2f} tokens for each pass of the large model, "

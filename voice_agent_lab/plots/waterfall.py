@@ -21,6 +21,7 @@ from voice_agent_lab.plots.drawing import (
     STAGE_COLOURS,
     counted,
     drawn_in_style,
+    headline,
     ink,
     length,
     new_figure,
@@ -50,7 +51,7 @@ _BUDGETED = {
 
 
 @drawn_in_style
-def turn_timeline(turn: Turn, budgets: LatencyBudgets | None = None) -> Figure:
+def turn_timeline(turn: Turn, budgets: LatencyBudgets | None = None, *, end: float | None = None) -> Figure:
     """Draw when each stage of a turn was busy, and how long the user waited.
 
     Parameters
@@ -60,6 +61,9 @@ def turn_timeline(turn: Turn, budgets: LatencyBudgets | None = None) -> Figure:
     budgets : LatencyBudgets, optional
         Promises in seconds, drawn as a black mark where each should have been kept: finalisation,
         first token, and the first chunk of speech.
+    end : float, optional
+        Where the axis ends, in seconds, for pictures that are to be compared; where the turn does, if
+        not given.
 
     Returns
     -------
@@ -70,15 +74,31 @@ def turn_timeline(turn: Turn, budgets: LatencyBudgets | None = None) -> Figure:
         _row(turn, stage, [s for s in spans if s.stage == stage], budgets, failures.get(stage))
         for stage in _ROWS
     ]
-    figure, axes = _empty_figure(max([s.end for s in spans], default=1.0), failures.values())
+    reach = max([s.end for s in spans], default=1.0)
+    figure, axes = _empty_figure(max(reach, end or 0.0), failures.values())
     wait = (metrics.speech_ended, metrics.playback_started)
     for y, row in enumerate(rows):
         _draw_row(axes, y, row)
         _write_row(axes, y, row, wait)
     _draw_partials(axes, turn)
     _draw_wait(axes, *wait)
+    headline(figure, _message(turn))
     figure.set_label(_alt_text(turn, rows))
     return figure
+
+
+def _message(turn: Turn) -> str:
+    """Return how long the user waits, and for what longest."""
+    if isnan(turn.metrics.voice_to_voice):
+        return "How long the user waited was not measured"
+    parts: dict[str, float] = {}
+    for part in turn.parts:
+        parts[part.name] = round(parts.get(part.name, 0.0) + part.seconds, 9)
+    most = max(parts.values(), default=0.0)
+    longest = [name for name, seconds in parts.items() if seconds == most]
+    take = "take longest, {} each" if len(longest) > 1 else "takes longest, {}"
+    told = f"; {' and '.join(longest)} {take.format(length(most))}" if longest else ""
+    return f"The user waits {length(turn.metrics.voice_to_voice)}{told}"
 
 
 # What a row shows.
@@ -181,7 +201,7 @@ def _fuller_texts(turn: Turn, bar: Span, plain: str) -> list[str]:
 
 def _empty_figure(end: float, failures: Iterable[Event]) -> tuple[Figure, Axes]:
     """Return a figure with named rows, and time enough for the bars and the texts of the failures."""
-    figure, (axes,) = new_figure(3.5)
+    figure, (axes,) = new_figure(3.75, top=0.37)
     right = 1.02 * end
     for failure in failures:
         room = pixels(axes) - text_width(_failure_text(failure), weight="bold") - 10
@@ -267,8 +287,24 @@ def _write_beside_bars(
     for left, right in _arrangements(unwritten[:first], unwritten[first:], left_first):
         if (not left or text_width(left) <= room_left) and text_width(right) <= room_right:
             break
+    width = text_width(right) * per_pixel
+    crosses = any(row.reach < line < row.reach + 6 * per_pixel + width for line in lines)
+    free_left = not any(start - 6 * per_pixel - width < line < start - 1e-9 for line in lines)
+    if crosses and not left and not any(on_bars) and free_left and text_width(right) <= room_left:
+        left, right = right, ""
     write_beside(axes, start, y, left, "right", lines)
-    write_beside(axes, row.reach, y, right, "left", lines)
+    _write_after(axes, row.reach, y, right, lines)
+
+
+def _write_after(axes: Axes, x: float, y: float, text: str, lines: Sequence[float]) -> None:
+    """Write a text right of `x`, or with a leader right of the line that it would cover, if there is room."""
+    per_pixel = units_per_pixel(axes)
+    width = (text_width(text) + 12) * per_pixel
+    covered = max([line for line in lines if x < line < x + width], default=x)
+    if text and covered > x and covered + width < axes.get_xlim()[1]:
+        axes.hlines(y, x + 3 * per_pixel, covered, color="#767676", linewidth=0.8)
+        x = covered
+    write_beside(axes, x, y, text, "left", lines)
 
 
 def _arrangements(
@@ -281,6 +317,9 @@ def _arrangements(
         )
         apart, together = (lead, rest), ("", ", ".join(filter(None, [lead, rest])))
         yield from (apart, together) if left_first else (together, apart)
+    shortest = [texts[-1] for texts in [*before, *after]]
+    for k in range(1, len(shortest)):
+        yield ", ".join(shortest[:k]), ", ".join(shortest[k:])
     yield together
 
 

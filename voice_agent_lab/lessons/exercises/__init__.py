@@ -56,7 +56,7 @@ def exercise(notebook: str) -> Callable[[Callable[..., str]], Callable[..., None
     """
 
     def declare(examine: Callable[..., str]) -> Callable[..., None]:
-        name = examine.__name__.removeprefix("check_").replace("_", " ")
+        name = examine.__name__.removeprefix("check_").removeprefix(f"{notebook}_").replace("_", " ")
         exercises = _progress.setdefault(notebook, {})
         exercises[name] = "not yet"
 

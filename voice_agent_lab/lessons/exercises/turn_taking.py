@@ -168,7 +168,7 @@ def check_words_and_silence(policy: Callable[[], _Counts]) -> str:
 
 @exercise("08")
 def check_latest_bet(latest_bet: Callable[[float, float, float, float], float]) -> str:
-    """Compare with agents that do not bet: when is the transcript final, and how long does the sentence take?"""
+    """Compare with agents that do not bet: their final transcript, and the time of their first sentence."""
     for question, timeout, finalisation, first_token, token in (
         ("Tell me the weather in London tomorrow.", 1.0, 0.1, 0.3, 0.02),
         ("Hello, how are you today?", 0.6, 0.2, 0.4, 0.02),
@@ -207,7 +207,7 @@ def check_latest_bet(latest_bet: Callable[[float, float, float, float], float]) 
 
 @exercise("08")
 def check_timer_for(timer_for: Callable[[float], float]) -> str:
-    """Compare with the pause model, turned round: which timer cuts off so many of the turns?"""
+    """Compare with the pause model, turned round: the timer that cuts off so many of the turns."""
     model, timers = PauseModel(), np.linspace(0.2, 5.0, 48_001)
     turns = model.turns_cut_off(model.exceeds(timers))
     shown = (0.30, 0.10, 0.05)

@@ -1,17 +1,13 @@
-"""Care for the notebooks: execute them, keep their files free of noise, make the learners' edition.
+"""The outputs of the notebooks: executed afresh, and free of noise.
 
 The committed outputs are part of the lessons, so they are made by one command, the same for
 everyone, and checked by it. Noise is what changes without a change in the lesson: widget state,
 execution times, random ids, the version of Python.
-
-The notebooks are kept with their solutions. In the learners' edition each stretch between
-``# BEGIN SOLUTION`` and ``# END SOLUTION`` is replaced by ``raise NotImplementedError``.
 """
 
 import copy
 import json
 import re
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,7 +15,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
-from voice_agent_lab.measure.writing import whole_folder, write_whole
+from voice_agent_lab.measure.writing import write_whole
 
 _SOUND = re.compile(r"data:audio/ogg;base64,[A-Za-z0-9+/=]*")
 _PICTURE = re.compile(r"data:image/png;base64,[A-Za-z0-9+/=]*")
@@ -116,50 +112,6 @@ def refresh(paths: Iterable[Path], *, check: bool = False) -> list[Path]:
             if not check:
                 write_whole(path, text)
     return changed
-
-
-_SOLUTION = re.compile(r"^([ ]*)# BEGIN SOLUTION\n.*?^[ ]*# END SOLUTION$", re.MULTILINE | re.DOTALL)
-
-
-def without_solutions(notebook: NotebookNode) -> NotebookNode:
-    """Return a copy of `notebook` for learners: stubs for solutions, no results of the checks."""
-    stripped = copy.deepcopy(notebook)
-    for cell in stripped.cells:
-        if cell.cell_type != "code" or "nbgrader" not in cell.metadata:
-            continue
-        cell.source = _SOLUTION.sub(r'\1raise NotImplementedError("your answer goes here")', cell.source)
-        cell.outputs, cell.execution_count = [], None
-    return stripped
-
-
-def make_learners_edition(source: Path, target: Path) -> list[Path]:
-    """Write the course without its solutions.
-
-    Parameters
-    ----------
-    source, target : Path
-        The folder of the course, and the folder to write, which must not exist yet or be empty:
-        a learner's work is never overwritten.
-
-    Returns
-    -------
-    list of Path
-        The notebooks written.
-
-    Raises
-    ------
-    FileExistsError
-        If there is something in `target`.
-    """
-    if target.exists() and any(target.iterdir()):
-        raise FileExistsError(f"{target} is not empty; move what is in it away, or choose another folder")
-    # Whoever stops this half-way must not find solutions in it.
-    with whole_folder(target) as draft:
-        shutil.copytree(source, draft, ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
-        for path in draft.glob("*.ipynb"):
-            notebook = nbformat.read(path, as_version=4)
-            path.write_text(to_text(without_solutions(notebook)), encoding="utf-8", newline="\n")
-    return sorted(target.glob("*.ipynb"))
 
 
 def to_text(notebook: NotebookNode) -> str:
