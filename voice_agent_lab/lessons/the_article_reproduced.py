@@ -177,7 +177,7 @@ def mends_table(prompts: Sequence[str]) -> pd.DataFrame:
 
 
 def mends_figure(prompt: str) -> Figure:
-    """Draw what the wait is made of after each mend, and what the article reports for it.
+    """Draw after each mend how much of the wait the article reports, and how much it hides.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def mends_figure(prompt: str) -> Figure:
         What the user says.
     """
     steps = mended_one_by_one(prompt)
-    return mends({step.name: step.turn for step in steps}, [step.reported for step in steps])
+    return mends({step.name: (step.turn.metrics.voice_to_voice, step.reported) for step in steps})
 
 
 _TIMED = (
