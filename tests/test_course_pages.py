@@ -205,7 +205,7 @@ def test_a_solution_is_the_body_of_a_documented_function(path):
             text = source(cell)
             assert text.count("# BEGIN SOLUTION") == text.count("# END SOLUTION") == 1
             assert re.search(
-                r'def \w+\(.*?\).*?:\n    """.*?"""\n    # BEGIN SOLUTION\n', text, flags=re.DOTALL
+                r'def \w+\(.*?\).*?:\n( +)""".*?"""\n\1# BEGIN SOLUTION\n', text, flags=re.DOTALL
             )
 
 
@@ -258,9 +258,6 @@ def test_every_picture_has_its_sentence(path):
                 text = "".join(output["data"]["text/plain"])
                 assert len(text) > 20, source(cell)
                 assert "<Figure" not in text, source(cell)
-            html = "".join(output.get("data", {}).get("text/html", ""))
-            for image in re.findall("<img [^>]*>", html):
-                assert re.search('alt="[^"]{20}', image), source(cell)
 
 
 def test_files_and_sounds_are_small():

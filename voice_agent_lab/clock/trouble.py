@@ -107,6 +107,15 @@ def _times_given_up() -> float:
     return resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)).ru_nvcsw
 
 
+def _queued() -> float:
+    """Return for how many seconds this thread has been ready to run and had no processor, if Linux tells."""
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
 class BlockingWatch:
     """Notice a callback that waits for real: much time passes and next to nothing is computed.
 
@@ -125,6 +134,7 @@ class BlockingWatch:
     def begin(self) -> float:
         """Return the first deadline, as a reading of `time.perf_counter`."""
         self._wall, self._computed, self._given_up = perf_counter(), process_time(), _times_given_up()
+        self._queued = _queued()
         return math.inf if self._warned else self._wall + self.INTERVAL
 
     def excuse(self, seconds: float) -> None:
@@ -133,9 +143,11 @@ class BlockingWatch:
 
     def look(self, call: tuple[Any, ...] | None) -> float:
         """Warn if an instant, which began with this call, blocked; return the next deadline."""
-        wall, computed, given_up, excused = self._wall, self._computed, self._given_up, self._excused
+        wall, computed, given_up = self._wall, self._computed, self._given_up
+        excused = self._excused - self._queued
         deadline, self._excused = self.begin(), 0.0
-        lasted, computing = self._wall - wall - excused, self._computed - computed
+        lasted = self._wall - wall - (excused + self._queued)  # others' turn on the processor is no wait
+        computing = self._computed - computed
         waited = self._given_up > given_up or self._given_up == math.inf
         if waited and lasted > BLOCKING + self.INTERVAL and computing < COMPUTING * lasted:
             self._warned, deadline = True, math.inf  # once is enough

@@ -21,9 +21,10 @@ def audible_windows(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Return whether each window of a sound is audible, as bool of shape (windows,)."""
     window = max(1, round(WINDOW * sample_rate))
     whole = len(samples) // window
-    windows = samples[: whole * window].reshape(whole, window)
+    exact = np.asarray(samples, dtype=np.float64)
+    windows = exact[: whole * window].reshape(whole, window)
     energy = np.einsum("ij,ij->i", windows, windows)
-    if len(rest := samples[whole * window :]):  # its mean is over the samples that it has
+    if len(rest := exact[whole * window :]):  # its mean is over the samples that it has
         energy = np.append(energy, np.dot(rest, rest) * window / len(rest))
     audible: np.ndarray = energy > AUDIBLE_RMS**2 * window
     return audible
