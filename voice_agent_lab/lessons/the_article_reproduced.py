@@ -199,6 +199,9 @@ _TIMED = (
 )
 """The faults that change the timing."""
 
+_LONGEST = 9.5
+"""Seconds: where the axis of the explorer ends, so that it stays while a slider moves."""
+
 
 @explorer(
     prompt=choice("the user says", PROMPTS, PROMPTS[0]),
@@ -213,7 +216,7 @@ def mend_the_article(prompt: str, frame: float, **mended: bool) -> tuple[Figure,
     turn = agent.turns[0]
     wait, reported = turn.metrics.voice_to_voice, agent.reported_time_to_first_audio(turn)
     parts = ", ".join(f"{part.name} {length(part.seconds)}" for part in turn.parts)
-    return turn_timeline(turn), (
+    return turn_timeline(turn, end=_LONGEST), (
         f"The user waits {length(wait)}: {parts}. The article reports {length(reported)}, "
         f"{reported / wait:.0%} of it; with the stamp lost, as published, 0.000 s."
     )

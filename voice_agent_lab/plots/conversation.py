@@ -180,7 +180,9 @@ def _name_rows(axes: Axes, names: Sequence[str], ylim: tuple[float, float], xlab
 
 
 @drawn_in_style
-def conversation_timeline(turns: Sequence[Turn], said: Sequence[str] = ()) -> Figure:
+def conversation_timeline(
+    turns: Sequence[Turn], said: Sequence[str] = (), *, ends: Sequence[float] = ()
+) -> Figure:
     """Draw who spoke when, what was heard, and the agent's states, with each barge-in and its silence.
 
     Parameters
@@ -189,13 +191,16 @@ def conversation_timeline(turns: Sequence[Turn], said: Sequence[str] = ()) -> Fi
         The turns of one conversation, in order.
     said : sequence of str
         What the user said each time, to be written above; the transcripts of the turns if not given.
+    ends : sequence of float
+        Where the axis may end, in seconds, so that pictures can be compared.
     """
     if not turns:
         raise ValueError("turns is empty; a conversation has at least one")
     figure, (axes,) = new_figure(3.4, left=0.75, top=0.5)
     since = [turn.log.origin - turns[0].log.origin for turn in turns]
-    end = max(at + event.time for at, turn in zip(since, turns, strict=True) for event in turn.log)
-    axes.set(xlim=(0, 1.02 * end), xlabel="seconds since the user began to speak")
+    reach = 1.02 * max(at + event.time for at, turn in zip(since, turns, strict=True) for event in turn.log)
+    end = axis_end(reach, ends)
+    axes.set(xlim=(0, end), xlabel="seconds since the user began to speak")
     rows_only(axes, ("user", "agent", "", "", "", "state"), ylim=(5.5, -1.6))
     speech, told = user_speech(turns), []
     _draw_user(axes, speech, said or _transcripts(speech, turns, since))
@@ -206,7 +211,7 @@ def conversation_timeline(turns: Sequence[Turn], said: Sequence[str] = ()) -> Fi
     for at, turn, spans in zip(since, turns, sounds, strict=True):
         begun, stopped = at + turn.log.first("agent", "barge_in"), at + turn.log.first("playback", "stopped")
         if spans:
-            until = min([a for a in starts if a > spans[0][0]], default=1.02 * end)
+            until = min([a for a in starts if a > spans[0][0]], default=end)
             not_heard = " ".join(turn.reply.split()[len(turn.heard.split()) :])
             _draw_answer(axes, spans, until, turn.heard, not_heard)
             missed = len(not_heard.split())
@@ -217,7 +222,7 @@ def conversation_timeline(turns: Sequence[Turn], said: Sequence[str] = ()) -> Fi
         if not isnan(begun) and not isnan(stopped):
             told.append(f"silence at {stopped:.2f} s")
             _mark(axes, stopped, "silence", "left")
-    _draw_states(axes, turns, since, 1.02 * end)
+    _draw_states(axes, turns, since, end)
     headline(figure, _what_was_heard(turns[0]))
     figure.set_label(f"A conversation: user {_times(speech)}; {'; '.join(told)}.")
     return figure
@@ -253,7 +258,7 @@ def both_answers(runs: Mapping[str, Sequence[Turn]]) -> Figure:
         _draw_spans(axes, 3 * k + 1, sounds, "playback")
         write(axes, spoken[0][0], 3 * k - 0.75, f'"{text}": {outcome(turn)}')
         told.append(f'"{text}" {_times(spoken)}, agent {_times(sounds)}')
-    axes.set(xlim=(0, 1.02 * max(*ends, 5.0)), xlabel="seconds into the answer")
+    axes.set(xlim=(0, axis_end(1.02 * max(ends), (6.0, 8.0, 10.0))), xlabel="seconds into the answer")
     rows_only(axes, ["user", "agent", ""] * len(runs), ylim=(3 * len(runs) - 1.2, -1.1))
     headline(figure, _who_ends_it({text: turns[0] for text, turns in runs.items()}))
     figure.set_label(f"Speech over an answer: {'; '.join(told)}.")
