@@ -93,7 +93,11 @@ def test_a_patient_listener_may_resume_sooner_or_later(resume_after, capsys):
         (lambda: Interruption(min_speech=0.5, min_words=2, resume_after=0.6), "Uh-huh, right"),
         (lambda: Interruption(min_speech=0.5, min_words=3), "may hold the agent up"),
         (lambda: Interruption(min_speech=3.0), "must silence it within"),
-        (lambda: Interruption(min_speech=0.5, min_words=20, resume_after=0.6), "goes on with its answer"),
+        (lambda: Interruption(min_speech=0.5, min_words=20, resume_after=0.6), "does not silence the agent"),
+        (
+            lambda: Interruption(min_speech=1.2, min_words=3, resume_after=0.6),
+            "silences the agent in 1.[0-9]+ s. An",
+        ),
     ],
 )
 def test_an_impatient_or_stubborn_listener_is_refused_with_the_case(answer, refusal):

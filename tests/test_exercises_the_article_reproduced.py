@@ -38,6 +38,12 @@ def verdict_without_isnan(seconds, budget):
     return "not measured"
 
 
+def compares_with_nan(seconds, budget):
+    if seconds == nan:
+        return "not measured"
+    return "missed" if seconds > budget else "met"
+
+
 def wait(mended, prompt=PROMPTS[0]):
     return published_turn(prompt, *mended)[1].metrics.voice_to_voice
 
@@ -48,6 +54,10 @@ def worth(fault, before=()):
 
 def worth_as_a_set(fault, before=()):
     return round(wait(set(before)) - wait(set(before) | {fault}), 2)
+
+
+def of_turn_two(fault, before=()):
+    return wait(before, PROMPTS[1]) - wait([*before, fault], PROMPTS[1])
 
 
 def as_reported(fault, before=()):
@@ -94,8 +104,7 @@ def test_a_right_answer_is_accepted(check, answer, capsys):
         (check_07_honest_verdict, lambda seconds, budget: "met", "took longer than was promised"),
         (check_07_honest_verdict, lambda seconds, budget: "met" if seconds <= budget else "missed", "is nan"),
         (check_07_honest_verdict, lambda seconds, budget: "missed" if seconds > budget else "met", "is nan"),
-        (check_07_honest_verdict, lambda seconds, budget: "not measured" if seconds == nan else verdict_without_isnan(seconds, budget)  # noqa: E501
-         .replace("not measured", "met"), "not even itself"),
+        (check_07_honest_verdict, compares_with_nan, "not even itself"),
         (check_07_honest_verdict, lambda seconds, budget: verdict(seconds, budget) if seconds else "not measured",
          "Here 0.0 was measured"),
         (check_07_honest_verdict, lambda seconds, budget: verdict(seconds, budget - 1e-9), "keeps the promise"),
@@ -106,13 +115,12 @@ def test_a_right_answer_is_accepted(check, answer, capsys):
         (check_07_worth_of_a_mend, lambda fault, before=(): worth(fault), "after 10 others"),
         (check_07_worth_of_a_mend, lambda fault, before=(): worth(Fault.PULLED_AUDIO, before), "silence is streamed"),
         (check_07_worth_of_a_mend, lambda fault, before=(): -worth(fault, before), "returned -1.52"),
-        (check_07_worth_of_a_mend, lambda fault, before=(): wait(()) - wait([*before, fault]), "differ in this mend alone"),  # noqa: E501
+        (check_07_worth_of_a_mend, lambda fault, before=(): wait(()) - wait([*before, fault]), "in this mend alone"),
         (check_07_worth_of_a_mend, lambda fault, before=(): wait(before) - wait([fault]), "after 10 others"),
         (check_07_worth_of_a_mend, lambda fault, before=(): abs(worth(fault, before)), "less than nothing"),
         (check_07_worth_of_a_mend, lambda fault, before=(): wait([*before, fault]), "model gives 1.52"),
         (check_07_worth_of_a_mend, as_reported, "returned 0.00"),
-        (check_07_worth_of_a_mend, lambda fault, before=(): wait(before, PROMPTS[1]) - wait([*before, fault], PROMPTS[1]),  # noqa: E501
-         "model gives 1.52"),
+        (check_07_worth_of_a_mend, of_turn_two, "model gives 1.52"),
         (check_07_worth_of_a_mend, lambda fault, before=(): None, "returned None"),
         (check_07_worth_of_a_mend, lambda fault, before=(): published_turn(PROMPTS[0], *before, fault), "not a number"),
     ],

@@ -2,11 +2,9 @@
 
 import pytest
 
-from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.plots import alt_text
 from voice_agent_lab.plots.article import mends, two_panels
 from voice_agent_lab.published import article
-from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 
 def test_the_published_figure_has_the_bars_of_the_last_turn_and_a_point_for_each():
@@ -29,18 +27,29 @@ def test_a_wait_that_is_given_stands_beside_what_was_reported():
     assert "Voice-to-voice 2.210, 2.130, 2.210 s." in alt_text(figure)
 
 
-def test_the_parts_after_each_mend_sum_to_the_wait():
-    turns = {}
-    for overlap in ("sequential", "concurrent"):
-        agent = StreamingVoiceAgent(overlap=overlap)
-        simulate(agent.process_turn("Hello, how are you today?"))
-        turns[overlap] = agent.turns[0]
-    figure = mends(turns, [0.5, 0.4])
+def test_what_is_hidden_and_what_is_reported_sum_to_the_wait():
+    figure = mends({"as published": (2.19, 0.59), "one": (0.67, 0.59), "two": (0.67, 0.67)})
     (axes,) = figure.axes
-    for y, turn in enumerate(turns.values()):
-        row = [bar for bar in axes.patches if round(bar.get_y() + bar.get_height() / 2) == y]
-        assert sum(bar.get_width() for bar in row) == pytest.approx(turn.metrics.voice_to_voice)
-    (reported,) = axes.lines
-    assert reported.get_xydata().tolist() == [[0.5, 0], [0.4, 1]]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["sequential", "concurrent"]
-    assert "concurrent 1.62 s (reported 0.40 s)" in alt_text(figure)
+    bars = [(bar.get_x(), bar.get_width()) for bar in axes.patches]
+    assert bars[::2] == [(0, pytest.approx(hidden)) for hidden in (1.6, 0.08, 0)]
+    assert bars[1::2] == [
+        (pytest.approx(at), pytest.approx(told)) for at, told in ((1.6, 0.59), (0.08, 0.59), (0, 0.67))
+    ]
+    assert figure.get_suptitle() == "As published, 1.60 s of 2.19 s are hidden; mended, nothing of 0.67 s"
+    assert "one 0.67 s (reported 0.59 s)" in alt_text(figure)
+
+
+def test_mends_that_change_nothing_share_a_row():
+    same = dict.fromkeys(("one", "two", "three"), (1.33, 0.45))
+    (axes,) = mends({"as published": (2.19, 0.59), "voice": (1.33, 0.45), **same, "last": (1.33, 1.33)}).axes
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["as published", "voice", "3 mends that change nothing here", "last"]
+
+
+def test_the_headline_compares_with_the_budget_or_with_the_wait():
+    published = two_panels({"published": article.FIGURE})
+    assert (
+        published.get_suptitle() == "Time to first audio is 0.00 s in every turn, within the budget of 0.8 s"
+    )
+    waited = two_panels({"published": article.FIGURE}, waits=[2.21, 2.13, 2.21])
+    assert waited.get_suptitle() == "The article's formula reports 0.00 s, and the user waits 2.13 to 2.21 s"

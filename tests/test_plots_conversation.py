@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from matplotlib.colors import to_rgba
 
+from voice_agent_lab import Interruption, Say
 from voice_agent_lab.lessons import barge_in, the_orchestrator, turn_taking
 from voice_agent_lab.measure.critical_path import critical_path
 from voice_agent_lab.measure.turn import Span
@@ -30,6 +31,13 @@ def test_each_stretch_of_speech_is_a_bar_with_its_words():
     assert {"Tell me the weather", "in London tomorrow.", "user", "agent"} <= set(written(figure))
     assert written(figure).count("end of turn?") == len(CUT_OFF)
     assert f"from {CUT_OFF[0].metrics.playback_started:.2f} to" in alt_text(figure)
+    assert figure.get_suptitle() == "One utterance, with a pause of 0.8 s, becomes 2 turns"
+
+
+def test_words_without_room_are_left_out_and_that_shows():
+    figure = both_speakers(CUT_OFF, turn_taking.spoken_stretches(turn_taking.CUT_OFF))
+    (shortened,) = [text for text in written(figure) if text.endswith("\N{HORIZONTAL ELLIPSIS}")]
+    assert CUT_OFF[1].heard.startswith(shortened[:-1].strip())
 
 
 def test_a_lost_bet_is_hatched_and_a_won_one_is_not():
@@ -37,8 +45,30 @@ def test_a_lost_bet_is_hatched_and_a_won_one_is_not():
     figure = bets(turn, turn_taking.spoken_stretches(turn.user_input))
     boxes = [patch for patch in figure.axes[0].patches if patch.get_visible()]
     assert [bool(box.get_hatch()) for box in boxes] == [True, False]
-    assert [word for word in written(figure) if word in ("withdrawn", "kept")] == ["withdrawn", "kept"]
+    fates = [text for text in written(figure) if text.startswith("bet")]
+    assert fates == [f"bet lost: {turn.wasted_tokens} tokens wasted", f"bet won: {turn.lead:.2f} s of lead"]
     assert f"{turn.wasted_tokens} tokens, withdrawn" in alt_text(figure)
+    assert (
+        figure.get_suptitle()
+        == f"1 bet lost, {turn.wasted_tokens} tokens wasted; one won, {turn.lead:.2f} s ahead"
+    )
+
+
+def test_a_cut_off_user_is_the_headline_whatever_the_bets_did():
+    turn = turn_taking.one_bet(0.2, 2.0, 1.0)
+    figure = bets(turn, turn_taking.spoken_stretches(turn.user_input))
+    assert figure.get_suptitle().startswith("The user is cut off")
+
+
+def test_the_headline_of_a_conversation_says_what_was_heard():
+    heard = len(INTERRUPTED[0].heard.split())
+    took = INTERRUPTED[0].barge_in_to_silence
+    headline = f"Silent {took:.2f} s after the user began to speak; {heard} of 12 words are heard"
+    assert conversation_timeline(INTERRUPTED).get_suptitle() == headline
+    thinking = barge_in.talk(Say(barge_in.PROMPT), Say(barge_in.STOP, 0.1, "thinking")).turns
+    assert "never heard" in conversation_timeline(thinking).get_suptitle()
+    calm = barge_in.interrupted(1.5, Interruption(2.5)).turns
+    assert conversation_timeline(calm).get_suptitle() == "The agent is not stopped; 12 of 12 words are heard"
 
 
 def test_a_conversation_has_every_word_once_heard_or_not():
@@ -61,6 +91,9 @@ def test_speech_over_answers_is_counted_from_their_first_sound():
     assert user.x0 == pytest.approx(user_speech(INTERRUPTED)[1][0] - zero)
     assert agent.x0 == pytest.approx(0)
     assert agent.x1 == pytest.approx(agent_speech(INTERRUPTED[0])[-1][1] - zero)
+    assert figure.get_suptitle() == "All of them end the answer"
+    calm = barge_in.interrupted(1.5, Interruption(2.5)).turns
+    assert both_answers({"one": calm, "two": INTERRUPTED}).get_suptitle() == 'Only "two" ends the answer'
 
 
 def test_a_critical_path_has_a_bar_for_each_stage_in_a_row():

@@ -221,7 +221,7 @@ def minimum_of_speech(
             float(np.mean(np.isnan(right))),
         )
     columns = ["silent after (s)", "stopped by mm-hm", "talks on"]
-    index = pd.Index(rows, name="min_speech")
+    index = pd.Index(rows, name="minimum speech (s)")
     return pd.DataFrame(rows.values(), index=index, columns=columns).round(3)
 
 
@@ -246,7 +246,7 @@ def barge_in(moment: float, min_speech: float, latency: float) -> tuple[Figure, 
             f"The agent falls silent {took:.2f} s after the user began to speak, {length:.2f} s into its "
             f'answer. The history keeps {heard} of {words} words: "{turn.heard}".'
         )
-    return conversation_timeline(agent.turns, (PROMPT, STOP)), sentence
+    return conversation_timeline(agent.turns, (PROMPT, STOP), ends=(10.5, 12.0, 14.0)), sentence
 
 
 @explorer(

@@ -177,7 +177,7 @@ def mends_table(prompts: Sequence[str]) -> pd.DataFrame:
 
 
 def mends_figure(prompt: str) -> Figure:
-    """Draw what the wait is made of after each mend, and what the article reports for it.
+    """Draw after each mend how much of the wait the article reports, and how much it hides.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def mends_figure(prompt: str) -> Figure:
         What the user says.
     """
     steps = mended_one_by_one(prompt)
-    return mends({step.name: step.turn for step in steps}, [step.reported for step in steps])
+    return mends({step.name: (step.turn.metrics.voice_to_voice, step.reported) for step in steps})
 
 
 _TIMED = (
@@ -198,6 +198,9 @@ _TIMED = (
     Fault.UNITS_DRIFT,
 )
 """The faults that change the timing."""
+
+_LONGEST = 9.5
+"""Seconds: where the axis of the explorer ends, so that it stays while a slider moves."""
 
 
 @explorer(
@@ -213,7 +216,7 @@ def mend_the_article(prompt: str, frame: float, **mended: bool) -> tuple[Figure,
     turn = agent.turns[0]
     wait, reported = turn.metrics.voice_to_voice, agent.reported_time_to_first_audio(turn)
     parts = ", ".join(f"{part.name} {length(part.seconds)}" for part in turn.parts)
-    return turn_timeline(turn), (
+    return turn_timeline(turn, end=_LONGEST), (
         f"The user waits {length(wait)}: {parts}. The article reports {length(reported)}, "
         f"{reported / wait:.0%} of it; with the stamp lost, as published, 0.000 s."
     )

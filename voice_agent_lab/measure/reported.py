@@ -40,11 +40,14 @@ class Reported:
         The parts of the wait that are not in it, or what is left of them, in seconds. They make up the
         difference to voice-to-voice exactly: what it counts twice, or though nobody waits, is negative
         here, under "counted twice".
+    windows : tuple of (float, float)
+        The stretches of time that were added up, from and to, in seconds since the turn began.
     """
 
     name: str
     seconds: float
     leaves_out: dict[str, float] = field(default_factory=dict)
+    windows: tuple[tuple[float, float], ...] = ()
 
 
 def article_time_to_first_audio(turn: Turn) -> Reported:
@@ -124,7 +127,7 @@ def _reported(turn: Turn, name: str, *windows: tuple[float, float]) -> Reported:
     seconds = round(sum(interval(start, end, name) for start, end in windows), 9)
     leaves_out: dict[str, float] = {}
     if isnan(seconds) or not turn.parts:
-        return Reported(name, seconds)
+        return Reported(name, seconds, windows=windows)
     parts = [(part.name, part.start, part.end) for part in turn.parts]
     edges = sorted({edge for _, *ends in parts for edge in ends} | {edge for w in windows for edge in w})
     for start, end in pairwise(edges):
@@ -133,4 +136,4 @@ def _reported(turn: Turn, name: str, *windows: tuple[float, float]) -> Reported:
         if missing:
             key = part if part is not None and missing > 0 else TWICE
             leaves_out[key] = round(leaves_out.get(key, 0.0) + missing * (end - start), 9)
-    return Reported(name, seconds, leaves_out)
+    return Reported(name, seconds, leaves_out, windows)

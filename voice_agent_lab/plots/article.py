@@ -3,10 +3,22 @@
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from voice_agent_lab.measure.turn import Turn
-from voice_agent_lab.plots.drawing import STAGE_COLOURS, drawn_in_style, length, new_figure
+from voice_agent_lab.plots.drawing import (
+    STAGE_COLOURS,
+    drawn_in_style,
+    headline,
+    ink,
+    length,
+    new_figure,
+    text_width,
+    tint,
+    units_per_pixel,
+    write,
+    write_near,
+)
 from voice_agent_lab.published.article import DEMO_BUDGETS, Report
 
 _STEPS = (
@@ -16,14 +28,6 @@ _STEPS = (
     ("TTS", "tts", "tts"),
 )
 _NOTE = {"textcoords": "offset points", "size": 8}
-_PARTS = {
-    "endpointing": "endpointing",
-    "recognition": "asr",
-    "finalisation": "asr",
-    "first token": "llm",
-    "text aggregation": "llm",
-    "first chunk": "tts",
-}
 
 
 @drawn_in_style
@@ -46,12 +50,12 @@ def two_panels(
     Figure
     """
     limit = DEMO_BUDGETS["time_to_first_audio"] if budget is None else budget
-    height = 2.55 * len(runs)  # inches
+    height = 2.55 * len(runs) + 0.3  # inches
     figure, spare = new_figure(height)
     spare[0].remove()
     told = []
     for row, (title, reports) in enumerate(runs.items()):
-        bottom = (height - 2.55 * (row + 1) + 0.4) / height
+        bottom = (height - 0.3 - 2.55 * (row + 1) + 0.4) / height
         bars = figure.add_axes((0.075, bottom, 0.41, 1.7 / height))
         line = figure.add_axes((0.565, bottom, 0.41, 1.7 / height))
         top = 1.18 * max(limit, *(getattr(reports[-1], field) for _, _, field in _STEPS))
@@ -61,9 +65,25 @@ def two_panels(
         figure.text(0.01, bottom + 1.95 / height, title, size=10, weight="bold")
         values = ", ".join(f"{name} {getattr(reports[-1], field):.3f} s" for name, _, field in _STEPS)
         told.append(f"{title}: {values}; time to first audio {', '.join(f'{f:.3f}' for f in firsts)} s")
+    headline(figure, _message(runs, waits, limit))
     waited = f" Voice-to-voice {', '.join(f'{w:.3f}' for w in waits)} s." if waits else ""
     figure.set_label(f"{'. '.join(told)}. Budget {limit:.3f} s.{waited}")
     return figure
+
+
+def _message(runs: Mapping[str, Sequence[Report]], waits: Sequence[float], limit: float) -> str:
+    """Return what is reported, beside the budget or beside the wait."""
+    firsts = [report.time_to_first_audio for reports in runs.values() for report in reports]
+    reported = _range(firsts)
+    if waits:
+        return f"The article's formula reports {reported}, and the user waits {_range(waits)}"
+    kept = "within the budget" if max(firsts) <= limit else "against a budget"
+    return f"Time to first audio is {reported} in every turn, {kept} of {limit:.1f} s"
+
+
+def _range(seconds: Sequence[float]) -> str:
+    low, high = f"{min(seconds):.2f}", f"{max(seconds):.2f}"
+    return f"{low} s" if low == high else f"{low} to {high} s"
 
 
 def _draw_bars(axes: Axes, report: Report, limit: float, top: float) -> None:
@@ -104,51 +124,63 @@ def _draw_budget(axes: Axes, limit: float) -> None:
 
 
 @drawn_in_style
-def mends(turns: Mapping[str, Turn], reported: Sequence[float]) -> Figure:
-    """Draw what the wait is made of after each mend, and what the article reports for it.
+def mends(waits: Mapping[str, tuple[float, float]]) -> Figure:
+    """Draw after each mend how much of the wait the article reports, and how much it hides.
+
+    Mends one after the other that change neither share a row.
 
     Parameters
     ----------
-    turns : mapping of str to Turn
-        The same turn after each mend, under the mend's name.
-    reported : sequence of float
-        The time to first audio that the article would report for each, in seconds.
+    waits : mapping of str to (float, float)
+        Under each mend's name the user's wait, and what is reported of it, in seconds.
 
     Returns
     -------
     Figure
     """
-    figure, (axes,) = new_figure(0.95 + 0.29 * len(turns), left=2.75, top=0.45)
-    waits = [turn.metrics.voice_to_voice for turn in turns.values()]
-    axes.set(
-        xlim=(0, 1.3 * max(waits)), ylim=(len(turns) - 0.5, -0.5), xlabel="seconds after the end of speech"
-    )
-    axes.set_yticks(range(len(turns)), list(turns))
+    rows = _rows(waits)
+    figure, (axes,) = new_figure(0.95 + 0.38 * len(rows), left=2.85, top=0.42)
+    longest = max(wait for wait, _ in waits.values())
+    axes.set(xlim=(0, 1.25 * longest), ylim=(len(rows) - 0.5, -0.5), xlabel="seconds that the user waits")
+    axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
     axes.spines.left.set_visible(False)
     axes.tick_params("y", length=0)
-    for name, stage in _PARTS.items():
-        found = [(y, t, p) for y, t in enumerate(turns.values()) for p in t.parts if p.name == name]
-        axes.barh(
-            [y for y, _, _ in found],
-            [part.seconds for _, _, part in found],
-            0.66,
-            left=[part.start - turn.metrics.speech_ended for _, turn, part in found],
-            color=STAGE_COLOURS[stage],
-            alpha=0.5 if name in ("finalisation", "text aggregation") else 1,
-            edgecolor="white",
-            label=name,
-        )
-    look = {"color": "white", "markeredgecolor": "black", "markersize": 5}
-    axes.plot(reported, range(len(turns)), "D", label="reported", **look)
-    for y, (wait, before) in enumerate(zip(waits, [waits[0], *waits], strict=False)):
-        change = round(wait - before, 9)
-        text = f"{length(wait)}" + f"  ({change:+.2f})".replace("-", "\N{MINUS SIGN}") * bool(change)
-        axes.text(wait + 0.06, y, text, size=8, weight="bold", va="center")
-    look = {"frameon": False, "handlelength": 0.9, "handletextpad": 0.4, "columnspacing": 1.1}
-    figure.legend(loc="upper center", ncols=7, fontsize=8, **look)
-    told = "; ".join(
-        f"{name} {length(wait)} (reported {length(theirs)})"
-        for name, wait, theirs in zip(turns, waits, reported, strict=True)
+    before = rows[0][1]
+    for y, (_, wait, reported) in enumerate(rows):
+        hidden = round(wait - reported, 9)
+        for name, start, seconds in (("hidden", 0.0, hidden), ("reported", hidden, reported)):
+            axes.barh(y, seconds, 0.68, left=start, color=_SHARES[name])
+            text = f"{name} {seconds:.2f}" if y == 0 else f"{seconds:.2f}"
+            if text_width(text) <= seconds / units_per_pixel(axes):
+                write(axes, start + seconds / 2, y, text, ha="center", color=ink(_SHARES[name]))
+        change = f"  ({wait - before:+.2f})".replace("-", "\N{MINUS SIGN}") if round(wait - before, 9) else ""
+        write_near(axes, f"{length(wait)}{change}", (wait, y), (5, 0), weight="bold")
+        before = wait
+    (first, reported), *_, (last, told) = waits.values()
+    left = f"{last - told:.2f} s" if round(last - told, 9) else "nothing"
+    headline(
+        figure,
+        f"As published, {first - reported:.2f} s of {first:.2f} s are hidden; mended, {left} of {last:.2f} s",
     )
-    figure.set_label(f"Voice-to-voice after each mend: {told}.")
+    each = "; ".join(
+        f"{name} {length(wait)} (reported {length(reported)})" for name, (wait, reported) in waits.items()
+    )
+    figure.set_label(f"Voice-to-voice after each mend: {each}.")
     return figure
+
+
+_SHARES = {"hidden": to_rgb("#F3C9AE"), "reported": tint("llm")}
+
+
+def _rows(waits: Mapping[str, tuple[float, float]]) -> list[tuple[str, float, float]]:
+    """Return a row's name, wait and report; what changes nothing is counted in a row of its own."""
+    rows: list[tuple[str, float, float]] = []
+    unchanged = 0
+    for name, (wait, reported) in waits.items():
+        same = bool(rows) and rows[-1][1:] == (wait, reported)
+        unchanged = unchanged + 1 if same else 0
+        if unchanged > 1:
+            rows[-1] = (f"{unchanged} mends that change nothing here", wait, reported)
+        else:
+            rows.append((name, wait, reported))
+    return rows

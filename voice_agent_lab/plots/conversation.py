@@ -8,18 +8,21 @@ figure compares answers.
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from math import isnan
+from math import inf, isnan
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from voice_agent_lab.measure.turn import Turn
-from voice_agent_lab.measure.who_spoke import agent_speech, outcome, user_speech
+from voice_agent_lab.measure.who_spoke import agent_speech, held_up, outcome, user_speech
 from voice_agent_lab.plots.drawing import (
     STAGE_COLOURS,
     STATE_STAGES,
+    axis_end,
+    counted,
     drawn_in_style,
+    headline,
     ink,
     new_figure,
     rows_only,
@@ -47,7 +50,7 @@ def both_speakers(turns: Sequence[Turn], said: Sequence[Stretch]) -> Figure:
     said : sequence of (float, float, str)
         When the user spoke without a pause, in seconds since the first turn began, and the words.
     """
-    figure, (axes,) = new_figure(2.0, left=0.8, top=0.35)
+    figure, (axes,) = new_figure(2.25, left=0.8, top=0.6)
     axes.set_xlim(0, said[-1][1] + 2.2)
     for start, end, words in said:
         _bar(axes, 0, start, end, "user", words)
@@ -63,6 +66,8 @@ def both_speakers(turns: Sequence[Turn], said: Sequence[Stretch]) -> Figure:
             text += f", the agent speaks from {start:.2f} to {end:.2f} s"
         told.append(text)
     _name_rows(axes, ("user", "agent"), (1.6, -0.6), "seconds since the user began to speak")
+    pauses = [after[0] - before[1] for before, after in pairwise(said)]
+    headline(figure, f"One utterance, {_pauses(pauses)}, becomes {counted(len(turns), 'turn')}")
     figure.set_label(f"Who spoke when; lines are decisions that the user has finished: {'; '.join(told)}.")
     return figure
 
@@ -78,28 +83,58 @@ def bets(turn: Turn, said: Sequence[Stretch]) -> Figure:
     said : sequence of (float, float, str)
         When the user spoke without a pause, in seconds since the turn began, and the words.
     """
-    figure, (axes,) = new_figure(2.3, left=0.8, top=0.3)
+    figure, (axes,) = new_figure(2.7, left=0.8, top=0.6)
     m, log = turn.metrics, turn.log
-    axes.set_xlim(0, m.playback_started + 1.0)
+    axes.set_xlim(0, axis_end(m.playback_started + 1.3, (6.5, 8.0, 10.0)))
     for start, end, words in said:
         _bar(axes, 0, start, end, "user", words)
     told = []
     for start, end, attempt, fate in _attempts(turn):
+        tokens = sum(e.detail.get("attempt") == attempt for e in log.all("llm", "token"))
         look = {"facecolor": "white", "edgecolor": STAGE_COLOURS["llm"], "hatch": "////"}
-        look = look if fate == "withdrawn" else {"facecolor": "#8CC0DC"}
-        axes.add_patch(Rectangle((start, 0.7), max(end - start, 0.01), 0.6, **look))
-        tokens = [e.time for e in log.all("llm", "token") if e.detail.get("attempt") == attempt]
-        axes.vlines(tokens, 0.7, 1.3, color=STAGE_COLOURS["llm"], linewidth=0.8)
-        write_near(axes, fate, (start, 1.3), (0, -7))
-        told.append(f"an answer begun at {start:.2f} s, {len(tokens)} tokens, {fate}")
-    _bar(axes, 2, m.playback_started, m.playback_started + 1.0, "playback", turn.reply)
+        look = look if fate == "withdrawn" else {"facecolor": STAGE_COLOURS["llm"]}
+        axes.add_patch(Rectangle((start, 0.6), max(end - start, 0.01), 0.8, **look))
+        text = _FATES[fate].format(tokens=counted(tokens, "token"), lead=turn.lead)
+        if fate == "kept":
+            write_near(axes, text, (m.asr_complete, 1.5), (-4, -7), ha="right")
+        else:
+            write_near(axes, text, (start, 1.5), (0, -7))
+        told.append(f"an answer begun at {start:.2f} s, {counted(tokens, 'token')}, {fate}")
+    _bar(axes, 2.1, m.playback_started, m.playback_ended, "playback", turn.reply)
     axes.axvline(m.asr_complete, color="black", linestyle=":", linewidth=1)
-    write_near(axes, "transcript final", (m.asr_complete, -0.5), (4, 3))
-    _name_rows(axes, ("user", "LLM", "voice"), (2.5, -0.5), "seconds since the microphone opened")
+    write_near(axes, "now the agent is sure", (m.asr_complete, -0.5), (4, 3))
+    _name_rows(axes, ("user", "LLM", "voice"), (2.6, -0.5), "seconds since the microphone opened")
+    if not isnan(turn.lead):
+        axes.hlines(1.5, m.asr_complete - turn.lead, m.asr_complete, color="black", linewidth=1)
+    headline(figure, _won_and_lost(turn))
     figure.set_label(
         f"Bets of one turn: {'; '.join(told)}. The first sound is heard at {m.playback_started:.2f} s."
     )
     return figure
+
+
+_FATES = {
+    "withdrawn": "bet lost: {tokens} wasted",
+    "kept": "bet won: {lead:.2f} s of lead",
+    "no bet": "no bet",
+}
+
+
+def _won_and_lost(turn: Turn) -> str:
+    """Return what became of the bets of a turn, and of its user."""
+    if isnan(turn.metrics.voice_to_voice):
+        return "The user is cut off: the agent is sure before the question is over"
+    lost = len(turn.log.all("llm", "withdrawn"))
+    waste = f"{counted(lost, 'bet')} lost, {counted(turn.wasted_tokens, 'token')} wasted"
+    won = "no bet won" if isnan(turn.lead) else f"one won, {turn.lead:.2f} s ahead"
+    return f"{waste if lost else 'No bet lost'}; {won}"
+
+
+def _pauses(seconds: Sequence[float]) -> str:
+    """Return how long the pauses between some stretches of speech are."""
+    if not seconds:
+        return "without a pause"
+    return f"with a pause of {' and '.join(f'{pause:.1f} s' for pause in seconds)}"
 
 
 def _attempts(turn: Turn) -> list[tuple[float, float, int | None, str]]:
@@ -118,11 +153,20 @@ def _attempts(turn: Turn) -> list[tuple[float, float, int | None, str]]:
 
 
 def _bar(axes: Axes, y: float, start: float, end: float, stage: str, words: str) -> None:
-    """Draw a stretch of speech, with its words as far as they have room."""
+    """Draw a stretch of speech as far as the axis goes, with as many of its words as have room."""
+    end = min(end, axes.get_xlim()[1])
     axes.broken_barh([(start, end - start)], (y - 0.4, 0.8), color=STAGE_COLOURS[stage])
-    room = max(0.0, min(end, axes.get_xlim()[1]) - start)
-    text = axes.text(start, y, f" {words}", size=8, va="center", clip_on=True)
-    text.set_clip_path(axes.add_patch(Rectangle((start, y - 0.4), room, 0.8, visible=False)))
+    room = (end - start) / units_per_pixel(axes) - 8
+    shown = words.split()
+    while shown and text_width(_shortened(shown, words)) > room:
+        shown.pop()
+    if shown:
+        write(axes, start + 4 * units_per_pixel(axes), y, _shortened(shown, words))
+
+
+def _shortened(shown: Sequence[str], words: str) -> str:
+    text = " ".join(shown)
+    return text if text == " ".join(words.split()) else f"{text} \N{HORIZONTAL ELLIPSIS}"
 
 
 def _name_rows(axes: Axes, names: Sequence[str], ylim: tuple[float, float], xlabel: str) -> None:
@@ -136,7 +180,9 @@ def _name_rows(axes: Axes, names: Sequence[str], ylim: tuple[float, float], xlab
 
 
 @drawn_in_style
-def conversation_timeline(turns: Sequence[Turn], said: Sequence[str] = ()) -> Figure:
+def conversation_timeline(
+    turns: Sequence[Turn], said: Sequence[str] = (), *, ends: Sequence[float] = ()
+) -> Figure:
     """Draw who spoke when, what was heard, and the agent's states, with each barge-in and its silence.
 
     Parameters
@@ -145,13 +191,16 @@ def conversation_timeline(turns: Sequence[Turn], said: Sequence[str] = ()) -> Fi
         The turns of one conversation, in order.
     said : sequence of str
         What the user said each time, to be written above; the transcripts of the turns if not given.
+    ends : sequence of float
+        Where the axis may end, in seconds, so that pictures can be compared.
     """
     if not turns:
         raise ValueError("turns is empty; a conversation has at least one")
-    figure, (axes,) = new_figure(3.2, left=0.75, top=0.3)
+    figure, (axes,) = new_figure(3.4, left=0.75, top=0.5)
     since = [turn.log.origin - turns[0].log.origin for turn in turns]
-    end = max(at + event.time for at, turn in zip(since, turns, strict=True) for event in turn.log)
-    axes.set(xlim=(0, 1.02 * end), xlabel="seconds since the user began to speak")
+    reach = 1.02 * max(at + event.time for at, turn in zip(since, turns, strict=True) for event in turn.log)
+    end = axis_end(reach, ends)
+    axes.set(xlim=(0, end), xlabel="seconds since the user began to speak")
     rows_only(axes, ("user", "agent", "", "", "", "state"), ylim=(5.5, -1.6))
     speech, told = user_speech(turns), []
     _draw_user(axes, speech, said or _transcripts(speech, turns, since))
@@ -162,7 +211,7 @@ def conversation_timeline(turns: Sequence[Turn], said: Sequence[str] = ()) -> Fi
     for at, turn, spans in zip(since, turns, sounds, strict=True):
         begun, stopped = at + turn.log.first("agent", "barge_in"), at + turn.log.first("playback", "stopped")
         if spans:
-            until = min([a for a in starts if a > spans[0][0]], default=1.02 * end)
+            until = min([a for a in starts if a > spans[0][0]], default=end)
             not_heard = " ".join(turn.reply.split()[len(turn.heard.split()) :])
             _draw_answer(axes, spans, until, turn.heard, not_heard)
             missed = len(not_heard.split())
@@ -173,9 +222,20 @@ def conversation_timeline(turns: Sequence[Turn], said: Sequence[str] = ()) -> Fi
         if not isnan(begun) and not isnan(stopped):
             told.append(f"silence at {stopped:.2f} s")
             _mark(axes, stopped, "silence", "left")
-    _draw_states(axes, turns, since, 1.02 * end)
+    _draw_states(axes, turns, since, end)
+    headline(figure, _what_was_heard(turns[0]))
     figure.set_label(f"A conversation: user {_times(speech)}; {'; '.join(told)}.")
     return figure
+
+
+def _what_was_heard(turn: Turn) -> str:
+    """Return what became of the first answer of a conversation."""
+    heard, words, took = len(turn.heard.split()), len(turn.reply.split()), turn.barge_in_to_silence
+    if not isnan(took):
+        return f"Silent {took:.2f} s after the user began to speak; {heard} of {words} words are heard"
+    if not isnan(turn.log.first("agent", "barge_in")):
+        return "Interrupted before its first sound: the answer is never heard"
+    return f"The agent is not stopped; {heard} of {words} words are heard"
 
 
 @drawn_in_style
@@ -187,7 +247,7 @@ def both_answers(runs: Mapping[str, Sequence[Turn]]) -> Figure:
     runs : mapping of str to sequence of Turn
         The turns of each conversation, under what the user said over its first answer.
     """
-    figure, (axes,) = new_figure(0.75 + 1.05 * len(runs), left=0.75)
+    figure, (axes,) = new_figure(1.0 + 1.05 * len(runs), left=0.75, top=0.37)
     ends, told = [], []
     for k, (text, turns) in enumerate(runs.items()):
         zero, turn = turns[0].metrics.playback_started, turns[0]
@@ -198,10 +258,19 @@ def both_answers(runs: Mapping[str, Sequence[Turn]]) -> Figure:
         _draw_spans(axes, 3 * k + 1, sounds, "playback")
         write(axes, spoken[0][0], 3 * k - 0.75, f'"{text}": {outcome(turn)}')
         told.append(f'"{text}" {_times(spoken)}, agent {_times(sounds)}')
-    axes.set(xlim=(0, 1.02 * max(*ends, 5.0)), xlabel="seconds into the answer")
+    axes.set(xlim=(0, axis_end(1.02 * max(ends), (6.0, 8.0, 10.0))), xlabel="seconds into the answer")
     rows_only(axes, ["user", "agent", ""] * len(runs), ylim=(3 * len(runs) - 1.2, -1.1))
+    headline(figure, _who_ends_it({text: turns[0] for text, turns in runs.items()}))
     figure.set_label(f"Speech over an answer: {'; '.join(told)}.")
     return figure
+
+
+def _who_ends_it(answers: Mapping[str, Turn]) -> str:
+    """Return which speech over an answer ends it."""
+    ends = [f'"{text}"' for text, turn in answers.items() if held_up(turn) == inf]
+    if len(ends) in (0, len(answers)):
+        return f"{'All of them end' if ends else 'None of them ends'} the answer"
+    return f"Only {' and '.join(ends)} ends the answer"
 
 
 def _times(spans: Sequence[tuple[float, float]]) -> str:

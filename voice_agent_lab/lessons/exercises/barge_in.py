@@ -89,11 +89,15 @@ def _held_up(policy: Interruption, text: str, moment: float) -> float:
 def _silenced(policy: Interruption, text: str, moment: float) -> float:
     turn = interrupted(moment, policy, text=text).turns[0]
     seconds, held = turn.barge_in_to_silence, held_up(turn)
-    slow = f"{seconds:.2f} s" if not isnan(seconds) else "no time at all: it talks on"
+    if isnan(seconds):
+        what = "does not silence the agent"
+    elif held < float("inf"):
+        what = f"silences the agent in {seconds:.2f} s, and then it goes on with its answer"
+    else:
+        what = f"silences the agent in {seconds:.2f} s"
     expect(
         seconds <= LONGEST_OBJECTION and held == float("inf"),
-        f'"{text}", {moment} s into the answer, silences the agent in {slow}'
-        f"{'' if held == float('inf') else ', and the agent goes on with its answer'}. "
-        f"An objection must silence it within {LONGEST_OBJECTION} s, for good.",
+        f'"{text}", {moment} s into the answer, {what}. An objection must silence it within '
+        f"{LONGEST_OBJECTION} s, for good.",
     )
     return seconds

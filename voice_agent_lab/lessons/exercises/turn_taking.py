@@ -136,12 +136,18 @@ def policies_judged(policies: Mapping[str, Endpointing]) -> pd.DataFrame:
 @exercise("08")
 def check_words_and_silence(policy: Callable[[], _Counts]) -> str:
     """Run it in the agent, on the notebook's turns and on unseen ones, and hold both sides to the promise."""
+    given = policy()
+    for method in ("understood", "finished", "reset"):
+        expect(
+            callable(getattr(given, method, None)),
+            f"The policy is made by calling it; that returned {given!r}, which has no method {method}.",
+        )
     for which, questions, seed in (("the turns shown", SHOWN, 8), ("unseen turns", _UNSEEN, 80)):
         judged = _judge(_Examined(policy()), questions, seed)
         cut = len(judged.cut_off)
         expect(
             cut <= MOST_CUT_OFF,
-            f"Of {TURNS} {which} {cut} are cut off, {MOST_CUT_OFF} may be. One of them is taken for whole with "
+            f"Of {which}, {TURNS}, {cut} are cut off, {MOST_CUT_OFF} may be. One of them is taken for whole with "
             f'"{(judged.cut_off or [""])[0]}".',
         )
         wait = float(np.mean(judged.waits))
