@@ -35,17 +35,34 @@ def by_steps(overlap, words, sentences, first_token, word, first_chunk):
 # One moment.
 
 
-async def with_wait(words, patience):
+async def with_wait(
+    words,
+    patience,
+    *,
+    wait=lambda first, patience: asyncio.wait({first}, timeout=patience),
+    passes_on=lambda asked_for_patience: True,
+    goes_on=True,
+    cancels=True,
+):
+    """Answer as the notebook does, or differ from it in one thing."""
     first = asyncio.ensure_future(anext(words))
     try:
-        done, _ = await asyncio.wait({first}, timeout=patience)
-        if not done:
+        await wait(first, patience)
+        if asked := not first.done():
             yield "One moment. "
-        yield await first
+        word = await first
+        if passes_on(asked):
+            yield word
     finally:
-        first.cancel()
-    async for word in words:
-        yield word
+        if cancels:
+            first.cancel()
+    if goes_on:
+        async for word in words:
+            yield word
+
+
+def differing(**difference):
+    return lambda words, patience: with_wait(words, patience, **difference)
 
 
 async def with_a_shield(words, patience):
@@ -104,21 +121,6 @@ async def with_a_queue(words, patience):
         task.cancel()
 
 
-async def leaves_a_task(words, patience):
-    first = asyncio.ensure_future(anext(words))
-    done, _ = await asyncio.wait({first}, timeout=patience)
-    if not done:
-        yield "One moment. "
-    yield await first
-    async for word in words:
-        yield word
-
-
-async def hard_coded(words, patience):
-    async for word in with_wait(words, 0.8):
-        yield word
-
-
 async def cancels_the_model(words, patience):
     try:
         yield await asyncio.wait_for(anext(words), patience)
@@ -135,32 +137,6 @@ async def always(words, patience):
 
 
 async def never(words, patience):
-    async for word in words:
-        yield word
-
-
-async def loses_the_first(words, patience):
-    first = asyncio.ensure_future(anext(words))
-    try:
-        done, _ = await asyncio.wait({first}, timeout=patience)
-        if not done:
-            yield "One moment. "
-        await first
-    finally:
-        first.cancel()
-    async for word in words:
-        yield word
-
-
-async def loses_a_quick_first(words, patience):
-    first = asyncio.ensure_future(anext(words))
-    try:
-        done, _ = await asyncio.wait({first}, timeout=patience)
-        if not done:
-            yield "One moment. "
-            yield await first
-    finally:
-        first.cancel()
     async for word in words:
         yield word
 
@@ -187,30 +163,12 @@ async def waits_it_out(words, patience):
         yield word
 
 
-async def sleeps_first(words, patience):
-    first = asyncio.ensure_future(anext(words))
-    try:
-        await asyncio.sleep(patience)
-        if not first.done():
-            yield "One moment. "
-        yield await first
-    finally:
-        first.cancel()
-    async for word in words:
-        yield word
-
-
 async def too_late(words, patience):
     first = await anext(words)
     if asyncio.get_running_loop().time() > patience:
         yield "One moment. "
     yield first
     async for word in words:
-        yield word
-
-
-async def in_milliseconds(words, patience):
-    async for word in with_wait(words, patience / 1000):
         yield word
 
 
@@ -222,17 +180,6 @@ async def other_words(words, patience):
 async def without_the_space(words, patience):
     async for word in with_wait(words, patience):
         yield word.strip()
-
-
-async def first_word_only(words, patience):
-    first = asyncio.ensure_future(anext(words))
-    try:
-        done, _ = await asyncio.wait({first}, timeout=patience)
-        if not done:
-            yield "One moment. "
-        yield await first
-    finally:
-        first.cancel()
 
 
 async def real_clock(words, patience):
@@ -348,24 +295,30 @@ def test_a_wrong_first_sound_is_refused_with_its_turn(answer, refusal):
 @pytest.mark.parametrize(
     ("answer", "refusal"),
     [
-        (hard_coded, "patience is 0.5 s: .* only if that takes longer than the patience"),
-        (leaves_a_task, "hung up during 'One moment. ', and 1 task was still waiting"),
+        (
+            lambda words, patience: with_wait(words, 0.8),
+            "patience is 0.5 s: .* only if that takes longer than the patience",
+        ),
+        (differing(cancels=False), "hung up during 'One moment. ', and 1 task was still waiting"),
         (cancels_the_model, "it yielded 'One moment. ' at 0.8 s, not .* asyncio.wait_for does"),
         (always, "The first word takes 0.3 s, .* 'One moment. ' comes once"),
         (never, "The first word takes 3.0 s, .* 'One moment. ' comes once"),
-        (loses_the_first, "Every word of the language model is passed on once"),
+        (differing(passes_on=lambda asked: False), "Every word of the language model is passed on once"),
         (
-            loses_a_quick_first,
+            differing(passes_on=lambda asked: asked),
             "The first word takes 0.3 s, .* Every word of the language model is passed on once",
         ),
         (before_every_word, "the next 1.0 s, .* comes once, before the first word"),
         (waits_it_out, "The first word takes 0.3 s"),
-        (sleeps_first, "'word1 ' at 0.8 s.* A word is passed on as soon as it is there"),
+        (
+            differing(wait=lambda first, patience: asyncio.sleep(patience)),
+            "'word1 ' at 0.8 s.* A word is passed on as soon as it is there",
+        ),
         (too_late, "'One moment. ' at 3 s.* when the patience is over"),
-        (in_milliseconds, "'One moment. ' at 0.0008 s"),
+        (lambda words, patience: with_wait(words, patience / 1000), "'One moment. ' at 0.0008 s"),
         (other_words, "'Just a second. ' at 0.8 s.* nothing else but 'One moment. '"),
         (without_the_space, "'word1' at 0.3 s"),
-        (first_word_only, "Every word of the language model is passed on once"),
+        (differing(goes_on=False), "Every word of the language model is passed on once"),
         (real_clock, "patience is 0.8 s"),
         (all_at_the_end, "A word is passed on as soon as it is there"),
         (yields_none, "None at 0.3 s"),

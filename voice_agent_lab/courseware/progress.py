@@ -11,10 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from voice_agent_lab.lessons.exercises import RIGHT
-
-ANSWERED, WRONG, UNANSWERED = "answered", "wrong", "not yet"
-"""How far an exercise can be."""
+from voice_agent_lab.lessons.exercises import ANSWERED, RIGHT, UNANSWERED, WRONG
 
 
 class NoExercisesError(Exception):

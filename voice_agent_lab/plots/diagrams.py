@@ -7,7 +7,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from voice_agent_lab.plots.drawing import STAGE_COLOURS, STATE_STAGES, drawn_in_style, ink, new_figure
+from voice_agent_lab.plots.drawing import (
+    STAGE_COLOURS,
+    STATE_STAGES,
+    drawn_in_style,
+    headline,
+    ink,
+    new_figure,
+)
 
 _CHAIN = {
     "microphone": ("microphone", "frames"),
@@ -65,9 +72,7 @@ def pipeline(*here: str) -> Figure:
         _flow(axes, left + width, left + width + gap, handed_on)
         left += width + gap
     if not here:
-        axes.text(
-            4, 1.2, "A voice agent is a chain: each stage reads the one before it", ha="center", size=10
-        )
+        headline(figure, "A voice agent is a chain: each stage reads the one before it")
     stages = "; ".join(f"{stage} hands on {handed_on}" for stage, (_, handed_on) in _CHAIN.items())
     you = f" You are at: {', '.join(here)}." if here else ""
     figure.set_label(
@@ -91,7 +96,7 @@ def agent_states(changes: Mapping[str, Collection[str]]) -> Figure:
     for state, followers in changes.items():
         for follower in followers:
             _change(axes, state, follower)
-    axes.text(4, 2.22, "A turn goes round once; every way back ends in listening", ha="center", size=10)
+    headline(figure, "A turn goes round once; every way back ends in listening")
     told = "; ".join(
         f"from {state} to {' or '.join(sorted(followers))}" for state, followers in changes.items()
     ).replace("_", " ")
@@ -131,7 +136,7 @@ def _box(
 def _flow(axes: Axes, start: float, end: float, what: str) -> None:
     """Draw the arrow between two stages, and write beneath it what flows."""
     _arrow(axes, (start, 0.7), (end, 0.7))
-    axes.text(max((start + end) / 2, 0.2), 0.37, what.replace(" ", "\n"), ha="center", va="top", size=7)
+    axes.text(max((start + end) / 2, 0.2), 0.37, what.replace("of ", "of\n"), ha="center", va="top", size=7)
 
 
 def _change(axes: Axes, state: str, follower: str) -> None:

@@ -86,7 +86,10 @@ def pauses_that_last(model: PauseModel) -> Figure:
     axes.set_xlabel("length of a pause (s)")
     off = {seconds: exp(-rate * (seconds - 0.2)) - share for seconds, share in published.items()}
     worst = max(off, key=lambda seconds: abs(off[seconds]))
-    headline(figure, f"A Pareto model fits the pauses; an exponential is {off[worst]:.0%} off at {worst} s")
+    headline(
+        figure,
+        f"A Pareto model fits the pauses; an exponential is {100 * off[worst]:.0f} points off at {worst} s",
+    )
     told = ", ".join(f"{share:.1%} after {seconds} s" for seconds, share in published.items())
     figure.set_label(
         f"Pauses still going on, published: {told}. The Pareto model with exponent {model.alpha:g} goes "

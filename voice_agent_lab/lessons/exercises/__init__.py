@@ -16,8 +16,9 @@ In a notebook, ``check_hidden_wait(hidden_wait)`` is the whole cell. An exercise
 yet stops nothing: the rest of the notebook does not need it.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import wraps
+from inspect import iscoroutine
 from math import isfinite
 from numbers import Real
 
@@ -29,7 +30,10 @@ from voice_agent_lab.turns.agent import StreamingVoiceAgent
 #: How a check's output begins, by which a saved notebook's progress can be read.
 RIGHT, NOT_YET = "Right.", "Not answered yet"
 
-_progress: dict[str, dict[str, str]] = {}  # by notebook and exercise: "answered", "wrong" or "not yet"
+#: How far an exercise can be.
+ANSWERED, WRONG, UNANSWERED = "answered", "wrong", "not yet"
+
+_progress: dict[str, dict[str, str]] = {}  # how far each exercise is, by notebook and name
 
 
 class WrongAnswer(AssertionError):  # noqa: N818  # an answer, not an error
@@ -58,18 +62,18 @@ def exercise(notebook: str) -> Callable[[Callable[..., str]], Callable[..., None
     def declare(examine: Callable[..., str]) -> Callable[..., None]:
         name = examine.__name__.removeprefix("check_").removeprefix(f"{notebook}_").replace("_", " ")
         exercises = _progress.setdefault(notebook, {})
-        exercises[name] = "not yet"
+        exercises[name] = UNANSWERED
 
         @wraps(examine)
         def check(*answer: object) -> None:
-            exercises[name] = "wrong"
+            exercises[name] = WRONG
             try:
                 observation = examine(*answer)
             except NotImplementedError:
-                exercises[name] = "not yet"
+                exercises[name] = UNANSWERED
                 print(f"{NOT_YET}: {name}.")  # noqa: T201
             else:
-                exercises[name] = "answered"
+                exercises[name] = ANSWERED
                 print(f"{RIGHT} {observation}")  # noqa: T201
 
         return check
@@ -86,7 +90,7 @@ def progress(notebook: str) -> None:
         Its two digits. Its checks must have been imported.
     """
     exercises = _progress[notebook]
-    answered = sum(state == "answered" for state in exercises.values())
+    answered = sum(state == ANSWERED for state in exercises.values())
     states = ", ".join(f"{name}: {state}" for name, state in exercises.items())
     print(f"{answered} of {len(exercises)} exercises answered ({states}).")  # noqa: T201
 
@@ -110,6 +114,24 @@ def expect(holds: object, refusal: str) -> None:
         raise WrongAnswer(refusal)
 
 
+def expect_something(call: str, found: object) -> None:
+    """Refuse an answer that returned nothing.
+
+    Parameters
+    ----------
+    call : str
+        What was called, as the learner would write it.
+    found : object
+        What it returned.
+
+    Raises
+    ------
+    WrongAnswer
+        If that is None.
+    """
+    expect(found is not None, f"{call} returned None. Does every way through it end with a return?")
+
+
 def expect_number(call: str, found: object, true: float, rule: str, *, digits: int = 2) -> None:
     """Refuse an answer that is no number, or not the true one.
 
@@ -131,7 +153,7 @@ def expect_number(call: str, found: object, true: float, rule: str, *, digits: i
     WrongAnswer
         If it is not.
     """
-    expect(found is not None, f"{call} returned None. Does every way through it end with a return?")
+    expect_something(call, found)
     is_number = isinstance(found, Real) and not isinstance(found, bool)
     expect(is_number, f"{call} returned {found!r}, which is not a number.")
     near = abs(found - true) <= 0.5 * 10**-digits + 1e-9  # type: ignore[operator]  # a number, as said
@@ -139,10 +161,32 @@ def expect_number(call: str, found: object, true: float, rule: str, *, digits: i
     expect(near, f"{call} returned {shown}, and the model gives {true:.{digits}f}. {rule}")
 
 
-def check(holds: bool, observation: str, hint: str) -> None:
-    """Print an observation if an answer is right; else raise `WrongAnswer` with a hint."""
-    expect(holds, hint)
-    print(observation)  # noqa: T201
+def expect_stream(name: str, generator: Callable[..., object], *arguments: object) -> AsyncIterator:
+    """Return what an async generator function gives, or refuse it if that is no stream.
+
+    Parameters
+    ----------
+    name : str
+        Of the learner's function.
+    generator : callable
+        The function.
+    *arguments
+        What it is called with.
+
+    Raises
+    ------
+    WrongAnswer
+        If it is no function, or no async generator function.
+    """
+    expect(callable(generator), f"{name} is {generator!r}, not an async generator function.")
+    stream = generator(*arguments)
+    if iscoroutine(stream):
+        stream.close()
+    expect(
+        hasattr(stream, "__aiter__"),
+        f"{name} returned {stream!r}, and is not an async generator function: it needs async def, and a yield.",
+    )
+    return stream
 
 
 def finished_turn(agent: StreamingVoiceAgent, prompt: str) -> Turn:

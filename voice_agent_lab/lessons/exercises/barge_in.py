@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import isnan
 
 from voice_agent_lab.lessons.barge_in import REPLY, interrupted
-from voice_agent_lab.lessons.exercises import exercise, expect
+from voice_agent_lab.lessons.exercises import exercise, expect, expect_something
 from voice_agent_lab.measure.who_spoke import held_up
 from voice_agent_lab.turns.interruption import Interruption
 
@@ -53,7 +53,7 @@ def check_words_heard(words_heard: Callable[[str, float], str]) -> str:
 def _expect_words(answer: Callable, sentence: str, seconds: float, heard: str, rule: str) -> None:
     found = answer(sentence, seconds)
     call = f'words_heard("{sentence}", {seconds:.2f})'
-    expect(found is not None, f"{call} returned None. Does every way through it end with a return?")
+    expect_something(call, found)
     expect(isinstance(found, str), f"{call} returned {found!r}; it must be one string.")
     expect(
         found.strip() == heard,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import isnan, nan
 from numbers import Real
 
-from voice_agent_lab.lessons.exercises import exercise, expect, expect_number, finished_turn
+from voice_agent_lab.lessons.exercises import exercise, expect, expect_number, expect_something, finished_turn
 from voice_agent_lab.measure.latency import LatencyBudgets
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.stages.distributions import StageLatencies
@@ -33,7 +33,7 @@ def check_three_answers(verdict: Callable[[float, float], str]) -> str:
     ):
         found = verdict(latency, budget)
         call = f"verdict({latency}, {budget})"
-        expect(found is not None, f"{call} returned None. Does every way through it end with a return?")
+        expect_something(call, found)
         told = " or ".join(f'"{answer}"' for answer in _ANSWERS)
         expect(
             isinstance(found, str) and found in _ANSWERS, f"{call} returned {found!r}. The answer is {told}."
@@ -69,7 +69,7 @@ def check_allowance(allowance: Callable[[Turn, float], float]) -> str:
         for promise in (0.8, round(rest - 0.05, 9)):
             found = allowance(turn, promise)
             call = f"allowance(turn, {promise:g})"
-            expect(found is not None, f"{call} returned None. Does every way through it end with a return?")
+            expect_something(call, found)
             refusal = f"{call} returned {found!r}. {told} No language model keeps that promise: return nan."
             expect(isinstance(found, Real) and isnan(found), refusal)
     allowed = allowance(shown, 1.4)

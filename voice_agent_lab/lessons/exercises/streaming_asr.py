@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from numbers import Real
 
-from voice_agent_lab.lessons.exercises import exercise, expect, expect_number, finished_turn
+from voice_agent_lab.lessons.exercises import exercise, expect, expect_number, expect_something, finished_turn
 from voice_agent_lab.measure.revisions import WordHistory
 from voice_agent_lab.stages.distributions import StageLatencies
 from voice_agent_lab.stages.microphone import AudioInputStream
@@ -35,7 +35,7 @@ def check_trusted(trusted: Callable[[list[Belief], float, float], Belief]) -> st
         for wait in waits:
             found = trusted(list(history), wait, final_at)
             call = f"trusted({history}, {wait}, {final_at})"
-            expect(found is not None, f"{call} returned None. Does every way through it end with a return?")
+            expect_something(call, found)
             a_pair = (
                 isinstance(found, tuple | list)
                 and len(found) == 2

@@ -1,10 +1,9 @@
 """The exercises of notebook 05: the gap after a word, and a cut that is early and still whole sentences."""
 
 from collections.abc import AsyncIterator, Callable
-from inspect import iscoroutine
 
 from voice_agent_lab.clock import simulate
-from voice_agent_lab.lessons.exercises import exercise, expect, expect_number
+from voice_agent_lab.lessons.exercises import exercise, expect, expect_number, expect_stream
 from voice_agent_lab.lessons.streaming_tts import CHUNK, REPLY, Cut, reply_turn
 from voice_agent_lab.measure.reply import gaps
 
@@ -79,22 +78,9 @@ def _pieces(cut: Cut, reply: str) -> list[str]:
             yield word + " "
 
     async def cut_up() -> list[str]:
-        return [piece async for piece in stream_of("early_then_sentences", cut, words())]
+        return [piece async for piece in expect_stream("early_then_sentences", cut, words())]
 
     return simulate(cut_up())
-
-
-def stream_of(name: str, generator: Callable[..., object], *arguments: object) -> AsyncIterator:
-    """Return what a learner's async generator function gives, or refuse it if that is no stream."""
-    expect(callable(generator), f"{name} is {generator!r}, not an async generator function.")
-    stream = generator(*arguments)
-    if iscoroutine(stream):
-        stream.close()
-    expect(
-        hasattr(stream, "__aiter__"),
-        f"{name} returned {stream!r}, and is not an async generator function: it needs async def, and a yield.",
-    )
-    return stream
 
 
 def _examine_pieces(pieces: list[str], reply: str) -> None:

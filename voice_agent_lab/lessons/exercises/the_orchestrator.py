@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from itertools import accumulate, product
 
 from voice_agent_lab.clock import simulate
-from voice_agent_lab.lessons.exercises import exercise, expect, expect_number, finished_turn
-from voice_agent_lab.lessons.exercises.streaming_tts import stream_of
+from voice_agent_lab.lessons.exercises import exercise, expect, expect_number, expect_stream, finished_turn
 from voice_agent_lab.lessons.the_orchestrator import PROMPT
 from voice_agent_lab.stages.distributions import StageLatencies
 from voice_agent_lab.stages.llm import StreamingLLM
@@ -94,7 +93,7 @@ def _examine_words(
         now = asyncio.get_running_loop().time
         return [
             (round(now(), 9), word)
-            async for word in stream_of("one_moment", one_moment, _words(waits), patience)
+            async for word in expect_stream("one_moment", one_moment, _words(waits), patience)
         ]
 
     found = simulate(listen())
@@ -122,7 +121,7 @@ def _examine_end(one_moment: Callable[..., AsyncIterator[str]]) -> None:
     """Refuse a generator that leaves a task behind when it is closed at its first yield."""
 
     async def hang_up() -> int:
-        stream = stream_of("one_moment", one_moment, _words((3.0, 0.1)), 0.8)
+        stream = expect_stream("one_moment", one_moment, _words((3.0, 0.1)), 0.8)
         await anext(stream)
         await stream.aclose()
         await asyncio.sleep(0.01)  # a task that is cancelled ends at its next step
