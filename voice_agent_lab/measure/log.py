@@ -68,7 +68,7 @@ def record(stage: str, name: str, *, at: float | None = None, **detail: object) 
     """
     recorder = _recorder.get()
     if recorder is not None:
-        recorder.log._record(stage, name, at, detail)
+        recorder.log.record(stage, name, at=at, **detail)
 
 
 def record_failure(stage: str, error: BaseException) -> bool:
@@ -130,9 +130,6 @@ class EventLog:
 
     def record(self, stage: str, name: str, *, at: float | None = None, **detail: object) -> None:
         """Add an event; see the function `record`."""
-        self._record(stage, name, at, detail)
-
-    def _record(self, stage: str, name: str, at: float | None, detail: dict[str, Any]) -> None:
         now = asyncio.get_running_loop().time() if at is None else at
         time = to_the_nanosecond(now + self.offset - self.origin)
         self._add(Event(time, stage, name, detail))
