@@ -3,9 +3,11 @@
 A simulated part knows how long it will take. A real one has to do the work, and only then is it
 known what that cost. Both are awaited in the same way, so an agent cannot tell which it was given.
 
-- ``espeak``: a voice (`ESpeakTTS`) and a user who speaks with one (`ESpeakUser`)
+- ``piper``: a natural voice (`PiperTTS`) and a user who speaks with it (`PiperUser`)
+- ``espeak``: a voice made by rules, in many languages (`ESpeakTTS`, `ESpeakUser`)
 - ``silero``: voice activity detection by a small neural network (`SileroVAD`)
-- ``sphinx``: a streaming recogniser (`PocketSphinxASR`)
+- ``moonshine``: a recogniser that knows any English words (`MoonshineASR`)
+- ``sphinx``: a recogniser that knows the sentences of a grammar (`PocketSphinxASR`)
 - ``files``: a user who was recorded (`RecordedUser`)
 
 All compute goes through `asyncio.to_thread`. In real time that is a worker thread, and the event
