@@ -26,7 +26,6 @@ from voice_agent_lab.measure.latency import format_seconds
 from voice_agent_lab.measure.turn import Turn, turns_table
 from voice_agent_lab.measure.writing import made_folder
 from voice_agent_lab.published.article import PROMPTS
-from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.traces.perfetto import chrome_trace
 from voice_agent_lab.turns.agent import StreamingVoiceAgent

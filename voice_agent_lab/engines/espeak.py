@@ -206,7 +206,7 @@ class ESpeakTTS:
 class _Voice(ctypes.Structure):
     """What the library tells of a voice, ``espeak_VOICE`` in its header."""
 
-    _fields_ = [  # noqa: RUF012, as ctypes reads it
+    _fields_ = [
         ("name", ctypes.c_char_p), ("languages", ctypes.c_char_p), ("identifier", ctypes.c_char_p),
         ("gender", ctypes.c_ubyte), ("age", ctypes.c_ubyte), ("variant", ctypes.c_ubyte),
         ("xx1", ctypes.c_ubyte), ("score", ctypes.c_int), ("spare", ctypes.c_void_p),

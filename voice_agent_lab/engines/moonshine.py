@@ -180,7 +180,7 @@ def _model() -> Any:
     # Its own voice activity detection would cut the sound into lines, and take the first 0.1 s for one;
     # that is where it invents words. With a threshold of 0 all is one line.
     return transcriber.Transcriber(
-        model_path=str(Path(package.__file__).parent / "assets" / "tiny-en"),
+        model_path=str(Path(str(package.__file__)).parent / "assets" / "tiny-en"),
         model_arch=package.ModelArch.TINY,
         options={"vad_threshold": "0", "return_audio_data": "false"},
     )
