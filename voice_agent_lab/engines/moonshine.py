@@ -172,15 +172,19 @@ class _Utterance:
         return joined(text for text in (self._settled, self._words) if text)
 
 
-@lru_cache(maxsize=1)
 def _model() -> Any:
     """Return Moonshine with its model, one for the whole process."""
     package = optional("moonshine_voice", "moonshine-voice", _PURPOSE)
-    transcriber = optional("moonshine_voice.transcriber", "moonshine-voice", _PURPOSE)
+    optional("moonshine_voice.transcriber", "moonshine-voice", _PURPOSE)
+    return _loaded(str(Path(str(package.__file__)).parent / "assets" / "tiny-en"))
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: str) -> Any:
+    from moonshine_voice import ModelArch
+    from moonshine_voice.transcriber import Transcriber
+
     # Its own voice activity detection would cut the sound into lines, and take the first 0.1 s for one;
     # that is where it invents words. With a threshold of 0 all is one line.
-    return transcriber.Transcriber(
-        model_path=str(Path(str(package.__file__)).parent / "assets" / "tiny-en"),
-        model_arch=package.ModelArch.TINY,
-        options={"vad_threshold": "0", "return_audio_data": "false"},
-    )
+    options = {"vad_threshold": "0", "return_audio_data": "false"}
+    return Transcriber(model_path=path, model_arch=ModelArch.TINY, options=options)

