@@ -152,7 +152,7 @@ def test_a_right_answer_is_accepted(check, answer, capsys):
         ),
         (
             finishing(lambda self, speech, seconds: bool(self.text) and self.ends[3]),
-            'raised IndexError: tuple index out of range; after "Can" and 0.00 s',
+            'raised IndexError: tuple index out of range; after "Can" and 0.10 s',
         ),
         (Listener(), "Give check_words_and_silence the name that you defined alone"),
         (lambda: SilenceTimeout(0.9), "no method understood"),
