@@ -7,6 +7,7 @@ charged to the virtual clock. So a conversation of half a minute is timed in som
 """
 
 import asyncio
+import os
 import re
 import sys
 import tempfile
@@ -193,7 +194,7 @@ def _reserved(folder: Path | None) -> Iterator[Path]:
             with tempfile.TemporaryFile(dir=folder):  # it may be there, and not for us
                 pass
         except OSError as error:
-            raise _cannot_write(folder or Path.cwd(), error) from error
+            raise _cannot_write(folder or Path(error.filename or os.curdir), error) from error
         yield folder
 
 
