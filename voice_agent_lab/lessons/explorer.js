@@ -14,7 +14,8 @@ function labelled(input, label) {
 
 function slider({ low, high, step, digits }, changed) {
   const input = Object.assign(document.createElement("input"), { type: "range", min: low, max: high, step });
-  const output = document.createElement("output");
+  // Whoever hears the page hears the slider itself say its value.
+  const output = Object.assign(document.createElement("output"), { ariaLive: "off" });
   input.addEventListener("input", () => changed(input.valueAsNumber));
   const show = (value) => {
     if (input.valueAsNumber !== value) input.value = value;
@@ -58,7 +59,8 @@ function drawControls(model) {
   if (!folded.children.length) return [inView];
   const details = document.createElement("details");
   const summary = document.createElement("summary");
-  summary.textContent = `${Object.values(model.get("controls")).filter((c) => c.folded).length} more controls`;
+  const number = model.get("controls").filter((control) => control.folded).length;
+  summary.textContent = number === 1 ? "1 more control" : `${number} more controls`;
   details.append(summary, folded);
   return [inView, details];
 }

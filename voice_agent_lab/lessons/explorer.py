@@ -11,7 +11,7 @@ An explorer is declared by describing the controls at the function that draws::
 
 The sentence stands under the picture and is its alternative text. A value or combination that cannot be
 drawn raises ``ValueError`` in the function: its sentence is then shown as a warning, and the last picture
-stays, dimmed. The controls and the picture in the page are in ``explorer.js``; a saved notebook shows the
+stays, dimmed. So does any other error, which is a mistake in the function. The controls and the picture in the page are in ``explorer.js``; a saved notebook shows the
 picture that came first, without the controls.
 
 The picture follows the hand. The page sends the newest values as soon as the kernel has taken the ones
@@ -193,12 +193,20 @@ class Explorer:
         try:
             figure, self.sentence = self.draw(**self.values)
         except ValueError as error:
-            self.sentence = str(error)
-            self.page.shown = self._picture | {"sentence": self.sentence, "impossible": True}
+            self._warn(str(error))
             return
+        except Exception as error:
+            # Where a person moved a slider nobody else would see it.
+            self._warn(f"This picture could not be drawn: {type(error).__name__}: {error}")
+            raise
         width, height = size(figure)
         self._picture = {"picture": png(figure), "width": width, "height": height, "alt": self.sentence}
         self.page.shown = self._picture | {"sentence": self.sentence, "impossible": False}
+
+    def _warn(self, sentence: str) -> None:
+        """Show why there is no new picture; the last one stays."""
+        self.sentence = sentence
+        self.page.shown = self._picture | {"sentence": sentence, "impossible": True}
 
     def __repr__(self) -> str:
         return self.sentence
