@@ -13,15 +13,17 @@ import typing
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from inspect import getmembers, iscoroutinefunction, isfunction, signature
+from itertools import pairwise
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
 from voice_agent_lab import lessons as explorers
 from voice_agent_lab.lessons import explorer as base
 from voice_agent_lab.lessons.explorer import Explorer, choice, slider, switch
-from voice_agent_lab.plots import new_figure, png
+from voice_agent_lab.plots import new_figure, png, style
 
 # Finding them.
 
@@ -133,11 +135,11 @@ def test_it_starts_with_a_picture_and_a_sentence_of_numbers(make):
 @every_explorer
 def test_a_file_shows_its_picture_with_the_sentence_as_alternative_text(make, no_pixels):
     explorer = make()
-    bundle, _ = explorer._repr_mimebundle_()
-    assert bundle["text/plain"] == repr(explorer) == explorer.sentence
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    page = _Page(bundle["text/html"])
-    (_, image), (paragraph, _) = page.tags
+    still = explorer.still()
+    assert still["text/plain"] == repr(explorer) == explorer.sentence
+    page = _Page(still["text/html"])
+    (around, _), (_, image), (paragraph, _) = page.tags
+    assert around == "div"
     assert image["alt"] == page.text == explorer.sentence
     assert "max-width: 100%" in image["style"]
     assert image["src"].startswith("data:image/png;base64,")
@@ -157,6 +159,12 @@ def test_its_controls_say_what_they_set(make):
             assert unit or re.search(count_or_ratio, control.label), (
                 f"{control.label!r} should end with its unit in parentheses, or be a count or a ratio"
             )
+
+
+@every_explorer
+def test_at_most_six_controls_are_in_view(make, no_pixels):
+    controls = make().controls.values()
+    assert sum(not control.description["folded"] for control in controls) <= 6
 
 
 @every_explorer
@@ -186,26 +194,70 @@ def test_code_and_person_take_the_same_path(make, no_pixels):
     assert shown(ours) == shown(theirs) != first
 
 
-@every_explorer
-def test_all_controls_can_be_at_their_ends_at_once(make):
-    with pixels_left_out():
-        explorer = make()
+def all_at_their_ends(explorer):
+    """Yield values of which each is at one of its ends: all low, all high, and four mixtures."""
     all_ends = {name: (ends(control)[0], ends(control)[-1]) for name, control in explorer.controls.items()}
-    sides = [[0] * len(all_ends), [1] * len(all_ends)]
     generator = random.Random(0)
-    sides += [[generator.randrange(2) for _ in all_ends] for _ in range(4)]
-    for side in sides:
-        values = {name: pair[k] for (name, pair), k in zip(all_ends.items(), side, strict=True)}
+    mixtures = [[generator.randrange(2) for _ in all_ends] for _ in range(4)]
+    for side in ([0] * len(all_ends), [1] * len(all_ends), *mixtures):
+        yield {name: pair[k] for (name, pair), k in zip(all_ends.items(), side, strict=True)}
+
+
+@every_explorer
+def test_all_controls_can_be_at_their_ends_at_once(make, no_pixels):
+    explorer = make()
+    for values in all_at_their_ends(explorer):
         try:
             figure, sentence = explorer.draw(**values)
         except ValueError as error:
-            sentence = str(error)
-            assert_one_sentence(sentence)
-        else:
-            assert isinstance(figure, Figure)
-            assert png(figure).startswith(b"\x89PNG")
-            assert sentence.endswith("."), values
+            assert_one_sentence(str(error))
+            assert not re.search(r"nan|[_`=]", str(error)), f"{error} is not in words"
+            continue
+        assert isinstance(figure, Figure)
+        assert png(figure).startswith(b"\x89PNG")
+        assert sentence.endswith("."), values
         assert "nan" not in sentence, values
+        assert outside(figure) == [], values
+
+
+def outside(figure):
+    """Return what of a drawn figure is not wholly seen: texts off the picture, points and bars off the axes."""
+    with style():
+        renderer, page = FigureCanvasAgg(figure).get_renderer(), figure.bbox.padded(1)
+        texts = [text for axes in figure.axes for text in axes.texts if text.get_text()]
+        lost = [t.get_text() for t in texts if not within(t.get_window_extent(renderer), page)]
+    for axes in figure.axes:
+        room = axes.bbox.padded(1)
+        for line in axes.lines:
+            if line.get_marker() != "None" or not line.get_clip_on():  # a curve may leave the axes
+                points = line.get_transform().transform(line.get_xydata())
+                lost += [point for point in points if not room.contains(*point)]
+        lost += [bar for bar in axes.patches if not within(bar.get_window_extent(), room)]
+    return lost
+
+
+def within(box, room):
+    """Return whether a box is inside another one, in pixels."""
+    return box.x0 >= room.x0 and box.x1 <= room.x1 and box.y0 >= room.y0 and box.y1 <= room.y1
+
+
+@every_explorer
+def test_the_axes_stay_while_a_slider_moves(make, no_pixels):
+    explorer = make()
+    for name, control in explorer.controls.items():
+        about, drawn = control.description, []
+        if about["kind"] != "slider":
+            continue
+        for share in (0, 0.25, 0.5, 0.75, 1):
+            value = control.taken(about["low"] + (about["high"] - about["low"]) * share)
+            try:
+                figure, _ = explorer.draw(**explorer.values | {name: value})
+            except ValueError:
+                continue
+            drawn.append([limits for axes in figure.axes for limits in (axes.get_xlim(), axes.get_ylim())])
+        for limits in zip(*drawn, strict=True):
+            # An axis may make room once or twice on the way from end to end.
+            assert sum(now != before for before, now in pairwise(limits)) <= 2, name
 
 
 @every_explorer
@@ -310,6 +362,36 @@ def test_in_a_running_loop_only_the_latest_value_is_drawn():
     asyncio.run(drag())
     assert drawn == [(2.0, "a"), (5.0, "a")]
     assert explorer.sentence.startswith("x is 5.0")
+
+
+def test_a_notebook_shows_the_live_page_and_a_still_that_is_the_last_picture_at_rest(capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr(InteractiveShell, "instance", lambda: None)
+    explorer, _ = counting()
+    with capture_output() as output:
+        display(explorer)
+    still, page = output.outputs
+
+
+def test_a_mistake_that_a_person_comes_upon_is_shown_and_passed_on():
+    def draw(x):
+        return new_figure(1.5)[0], f"x is {1 / x}."
+
+    explorer = Explorer(draw, x=slider("x (s)", 0, 10, 2))
+    passed_on = []
+
+    async def move():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: passed_on.append(context))
+        from_the_page(explorer, "x", 0)
+        await asyncio.sleep(0)
+
+    asyncio.run(move())
+    picture, sentence = shown(explorer)
+    assert sentence == "This picture could not be drawn: ZeroDivisionError: division by zero"
+    assert picture["alt"] == "x is 0.5."
+    assert isinstance(passed_on[0]["exception"], ZeroDivisionError)
+    from_the_page(explorer, "x", 1)
+    assert explorer.sentence == "x is 1.0."
 
 
 def test_an_explorer_may_start_with_a_message():

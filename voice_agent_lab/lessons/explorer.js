@@ -5,9 +5,9 @@
 // Nothing is throttled here: the model sends one message at a time and, until the kernel has taken it,
 // keeps only the newest values.
 
-function labelled(input, label) {
+function label(words, input) {
   const text = document.createElement("label");
-  text.textContent = label;
+  text.textContent = words;
   text.htmlFor = input.id = `explorer-${Math.random().toString(36).slice(2)}`;
   return text;
 }
@@ -21,20 +21,20 @@ function slider({ low, high, step, digits }, changed) {
     if (input.valueAsNumber !== value) input.value = value;
     output.textContent = value.toFixed(digits);
   };
-  return { input, show, beside: output };
+  return { show, elements: [input, output] };
 }
 
 function choice({ options }, changed) {
   const input = document.createElement("select");
   input.append(...options.map((option) => new Option(option, option)));
   input.addEventListener("change", () => changed(input.value));
-  return { input, show: (value) => (input.value = value), beside: document.createElement("span") };
+  return { show: (value) => (input.value = value), elements: [input] };
 }
 
 function onOrOff(_, changed) {
   const input = Object.assign(document.createElement("input"), { type: "checkbox" });
   input.addEventListener("change", () => changed(input.checked));
-  return { input, show: (value) => (input.checked = value), beside: document.createElement("span") };
+  return { show: (value) => (input.checked = value), elements: [input] };
 }
 
 const KINDS = { slider, choice, switch: onOrOff };
@@ -49,9 +49,9 @@ function drawControls(model) {
       model.set("values", { ...model.get("values"), [control.name]: value });
       model.save_changes();
     };
-    const { input, show, beside } = KINDS[control.kind](control, changed);
+    const { show, elements } = KINDS[control.kind](control, changed);
     shows[control.name] = show;
-    (control.folded ? folded : inView).append(labelled(input, control.label), input, beside);
+    (control.folded ? folded : inView).append(label(control.label, elements[0]), ...elements);
   }
   const showValues = () => Object.entries(model.get("values")).forEach(([name, value]) => shows[name](value));
   showValues();

@@ -11,8 +11,12 @@ An explorer is declared by describing the controls at the function that draws::
 
 The sentence stands under the picture and is its alternative text. A value or combination that cannot be
 drawn raises ``ValueError`` in the function: its sentence is then shown as a warning, and the last picture
-stays, dimmed. So does any other error, which is a mistake in the function. The controls and the picture in the page are in ``explorer.js``; a saved notebook shows the
-picture that came first, without the controls.
+stays, dimmed. So does any other error, which is a mistake in the function. The controls and the picture in
+the page are in ``explorer.js``.
+
+A notebook shows two things: the page, and before it a still of its picture, which a live page hides. A file
+keeps the still, and is given the last one whenever the hand rests: a saved or exported notebook, where no
+kernel answers a slider, shows the last picture.
 
 The picture follows the hand. The page sends the newest values as soon as the kernel has taken the ones
 before. The kernel takes them by noting them, and draws when it is at rest: so values that come while it
@@ -29,12 +33,15 @@ from math import isfinite
 
 import anywidget
 import traitlets
+from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 
 from voice_agent_lab.plots import image_tag, png, size
 
 Draw = Callable[..., tuple[Figure, str]]
 _HERE = files("voice_agent_lab.lessons")
+_REST = 0.5  # seconds: long enough that a hand has stopped, short enough to come before a person saves
+_WITHOUT_A_KERNEL = "Run this cell to move the controls of this picture."
 
 
 @dataclass(frozen=True)
@@ -157,6 +164,8 @@ class Explorer:
         described = [{"name": k, "label": c.label} | c.description for k, c in controls.items()]
         self._picture: dict = {"picture": None, "width": 0, "height": 0, "alt": ""}
         self._waiting = False
+        self._still: DisplayHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self.page = Page(controls=described, values=self.values)
         self._update()
         self.page.observe(self._moved, names="values")
@@ -187,6 +196,9 @@ class Explorer:
         if not self._waiting:
             self._waiting = True
             loop.call_soon(self._update)
+        if self._rest:
+            self._rest.cancel()
+        self._rest = loop.call_later(_REST, self._keep)
 
     def _update(self) -> None:
         self._waiting = False
@@ -211,13 +223,21 @@ class Explorer:
     def __repr__(self) -> str:
         return self.sentence
 
-    def _repr_mimebundle_(self, **options: object) -> dict:
-        # A live page prefers the widget. The picture is for a file: exported, on GitHub, or opened again.
-        bundle, metadata = self.page._repr_mimebundle_(**options)
-        html = f"<p>{escape(self.sentence)}</p>"
-        if self._picture["picture"]:
-            html = image_tag(**self._picture) + html
-        return {**bundle, "text/html": html, "text/plain": self.sentence}, metadata
+    def still(self) -> dict[str, str]:
+        """Return the picture and its sentence as HTML, and the sentence as plain text, by media type."""
+        picture = image_tag(**self._picture) if self._picture["picture"] else ""
+        html = f'<div class="explorer-still">{picture}<p>{escape(self.sentence)}</p></div>'
+        return {"text/html": html, "text/plain": self.sentence}
+
+    def _keep(self) -> None:
+        """Give the file the picture that is shown."""
+        if self._still:
+            self._still.update(self.still(), raw=True)
+
+    def _ipython_display_(self) -> None:
+        self._still = display(self.still(), raw=True, display_id=True)
+        bundle, metadata = self.page._repr_mimebundle_()
+        display({**bundle, "text/plain": _WITHOUT_A_KERNEL}, metadata=metadata, raw=True)
 
 
 def explorer(**controls: Control) -> Callable[[Draw], Callable[[], Explorer]]:
