@@ -5,6 +5,7 @@ go to the folder named by the environment variable ``SCREENSHOTS``, if it is set
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -121,6 +122,14 @@ def test_a_notebook_runs_and_its_slider_moves_the_picture(lab, browser, name):
         timeout=20_000,
     )
     _screenshots(page, name)
+    page.close()
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_the_cheat_sheet_prints_on_one_sheet_of_paper(browser, paper):
+    page = browser.new_page()
+    page.goto((course_folder() / "cheat_sheet.html").as_uri())
+    assert len(re.findall(rb"/Type\s*/Page\b", page.pdf(format=paper))) == 1
     page.close()
 
 

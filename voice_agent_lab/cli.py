@@ -181,9 +181,10 @@ def _notebooks(options: argparse.Namespace) -> int:
     _need_the_course("nbclient", "nbformat", "ipywidgets")
     from nbclient.exceptions import CellExecutionError  # takes a while to import
 
+    from voice_agent_lab.courseware import cheat_sheet
     from voice_agent_lab.courseware.outputs import refresh
 
-    changed = []
+    changed = [] if options.files else cheat_sheet.refresh(check=options.check)
     for path in tqdm(options.files or sorted(course_folder().glob("*.ipynb")), unit="notebook"):
         try:
             path.open("rb").close()

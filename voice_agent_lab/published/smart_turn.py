@@ -29,3 +29,6 @@ TAKEN_FOR_THE_END = {
     "pauses in meetings": 0.42,
 }
 """The share of unfinished clips, or of pauses, that the model takes for the end, by what was judged."""
+
+COMPUTE_MS = (12, 60)
+"""What a look of version 3 takes on a modern processor and on a cheap server (daily.co, September 2025)."""
