@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from html.parser import HTMLParser
 from inspect import getmembers, iscoroutinefunction, isfunction, signature
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -364,13 +365,30 @@ def test_in_a_running_loop_only_the_latest_value_is_drawn():
     assert explorer.sentence.startswith("x is 5.0")
 
 
-def test_a_notebook_shows_the_live_page_and_a_still_that_is_the_last_picture_at_rest(capsys, monkeypatch):
-    shown = []
-    monkeypatch.setattr(InteractiveShell, "instance", lambda: None)
+def test_a_notebook_shows_a_still_and_the_live_page_and_keeps_the_last_picture(monkeypatch):
+    kept = []
+
+    def display(bundle, *, raw, display_id=None, metadata=None):
+        kept.append(bundle)
+        return SimpleNamespace(update=lambda bundle, raw: kept.append(bundle))
+
+    monkeypatch.setattr(base, "display", display)
+    monkeypatch.setattr(base, "REST", 0)
     explorer, _ = counting()
-    with capture_output() as output:
-        display(explorer)
-    still, page = output.outputs
+    explorer._ipython_display_()
+    still, page = kept
+    assert still["text/plain"] == 'x is 2.0, "<a>" & more.'
+    assert "application/vnd.jupyter.widget-view+json" in page
+    assert page["text/plain"] == "Run this cell to move the controls of this picture."
+
+    async def drag():
+        for x in (3.0, 4.0, 5.0):
+            from_the_page(explorer, "x", x)
+        await asyncio.sleep(0.01)
+
+    asyncio.run(drag())
+    assert kept[2:] == [explorer.still()]
+    assert kept[2]["text/plain"].startswith("x is 5.0")
 
 
 def test_a_mistake_that_a_person_comes_upon_is_shown_and_passed_on():

@@ -40,7 +40,7 @@ from voice_agent_lab.plots import image_tag, png, size
 
 Draw = Callable[..., tuple[Figure, str]]
 _HERE = files("voice_agent_lab.lessons")
-_REST = 0.5  # seconds: long enough that a hand has stopped, short enough to come before a person saves
+REST = 0.5  # seconds: long enough that a hand has stopped, short enough to come before a person saves
 _WITHOUT_A_KERNEL = "Run this cell to move the controls of this picture."
 
 
@@ -198,7 +198,7 @@ class Explorer:
             loop.call_soon(self._update)
         if self._rest:
             self._rest.cancel()
-        self._rest = loop.call_later(_REST, self._keep)
+        self._rest = loop.call_later(REST, self._keep)
 
     def _update(self) -> None:
         self._waiting = False
