@@ -208,17 +208,23 @@ def all_at_their_ends(explorer):
 def test_all_controls_can_be_at_their_ends_at_once(make, no_pixels):
     explorer = make()
     for values in all_at_their_ends(explorer):
-        try:
-            figure, sentence = explorer.draw(**values)
-        except ValueError as error:
-            assert_one_sentence(str(error))
-            assert not re.search(r"nan|[_`=]", str(error)), f"{error} is not in words"
+        figure, sentence = drawn_or_refused(explorer, values)
+        assert not re.search("nan|_", sentence), values
+        if figure is None:
+            assert_one_sentence(sentence)
             continue
         assert isinstance(figure, Figure)
         assert png(figure).startswith(b"\x89PNG")
         assert sentence.endswith("."), values
-        assert "nan" not in sentence, values
         assert outside(figure) == [], values
+
+
+def drawn_or_refused(explorer, values):
+    """Return what an explorer draws, with its sentence; no figure where it refuses."""
+    try:
+        return explorer.draw(**values)
+    except ValueError as error:
+        return None, str(error)
 
 
 def outside(figure):
@@ -251,11 +257,9 @@ def test_the_axes_stay_while_a_slider_moves(make, no_pixels):
             continue
         for share in (0, 0.25, 0.5, 0.75, 1):
             value = control.taken(about["low"] + (about["high"] - about["low"]) * share)
-            try:
-                figure, _ = explorer.draw(**explorer.values | {name: value})
-            except ValueError:
-                continue
-            drawn.append([limits for axes in figure.axes for limits in (axes.get_xlim(), axes.get_ylim())])
+            figure, _ = drawn_or_refused(explorer, explorer.values | {name: value})
+            if figure:
+                drawn.append([limits for ax in figure.axes for limits in (ax.get_xlim(), ax.get_ylim())])
         for limits in zip(*drawn, strict=True):
             # An axis may make room once or twice on the way from end to end.
             assert sum(now != before for before, now in pairwise(limits)) <= 2, name
