@@ -66,8 +66,11 @@ function drawControls(model) {
 }
 
 function drawPicture(model) {
+  const place = document.createElement("div");
   const image = document.createElement("img");
   const text = document.createElement("p");
+  place.className = "explorer-picture";
+  place.append(image, text);
   text.setAttribute("aria-live", "polite");
   let address = null;
   const show = () => {
@@ -85,12 +88,12 @@ function drawPicture(model) {
   };
   show();
   model.on("change:shown", show);
-  return [image, text];
+  return place;
 }
 
 function render({ model, el }) {
   el.classList.add("explorer");
-  el.append(...drawControls(model), ...drawPicture(model));
+  el.append(...drawControls(model), drawPicture(model));
 }
 
 export default { render };
