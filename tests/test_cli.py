@@ -522,7 +522,7 @@ def test_it_tells_its_version(capsys):
 
 @pytest.mark.parametrize(
     ("command", "package"),
-    [("course", "jupyterlab"), ("course", "ipywidgets"), ("notebooks", "nbclient"), ("learners", "nbformat")],
+    [("course", "jupyterlab"), ("course", "anywidget"), ("notebooks", "nbclient"), ("learners", "nbformat")],
 )
 def test_without_the_course_it_says_what_to_install(command, package, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)

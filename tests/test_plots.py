@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from functools import cache
+from html import escape
 from itertools import pairwise
 from math import isnan
 
@@ -178,7 +179,8 @@ def test_a_notebook_shows_the_picture_and_compares_the_sentence():
     figure = plots.stage_breakdown(TURNS["concurrent"])
     bundle = figure._repr_mimebundle_()
     assert bundle["text/plain"] == plots.alt_text(figure)
-    assert bundle["image/png"].startswith("iVBOR")
+    assert f'<img alt="{escape(plots.alt_text(figure))}"' in bundle["text/html"]
+    assert "data:image/png;base64,iVBOR" in bundle["text/html"]
 
 
 def test_a_figure_without_alt_text_is_an_error():

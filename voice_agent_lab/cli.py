@@ -125,7 +125,7 @@ def _need_the_course(*packages: str) -> None:
 
 
 def _course(options: argparse.Namespace) -> int:
-    _need_the_course("jupyterlab", "ipywidgets")
+    _need_the_course("jupyterlab", "anywidget")
     from voice_agent_lab.courseware.editions import make_copy
 
     folder = _copy(SOLVED if options.solved else UNSOLVED)
@@ -178,7 +178,7 @@ def _progress(options: argparse.Namespace) -> int:
 
 
 def _notebooks(options: argparse.Namespace) -> int:
-    _need_the_course("nbclient", "nbformat", "ipywidgets")
+    _need_the_course("nbclient", "nbformat", "anywidget")
     from nbclient.exceptions import CellExecutionError  # takes a while to import
 
     from voice_agent_lab.courseware import cheat_sheet

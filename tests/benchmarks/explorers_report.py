@@ -42,21 +42,22 @@ def found() -> dict[str, Callable[[], Explorer]]:
 def two_values(explorer: Explorer, name: str) -> tuple[object, object]:
     """Return where a control stands and the value beside it."""
     control = explorer.controls[name]
-    if hasattr(control, "options"):
-        return control.value, next(option for option in control.options if option != control.value)
-    if hasattr(control, "step"):
-        step = control.step if control.value + control.step <= control.max else -control.step
+    about = control.description
+    if "options" in about:
+        return control.value, next(option for option in about["options"] if option != control.value)
+    if "step" in about:
+        step = about["step"] if control.value + about["step"] <= about["high"] else -about["step"]
         return control.value, control.value + step
     return control.value, not control.value
 
 
 def new_values(explorer: Explorer, name: str, number: int = 6) -> list[object]:
     """Return values of a slider that are spread over its range, and none where it stands."""
-    control = explorer.controls[name]
-    if not hasattr(control, "step"):
+    control, about = explorer.controls[name], explorer.controls[name].description
+    if "step" not in about:
         return []
-    steps = round((control.max - control.min) / control.step)
-    values = [control.min + control.step * round(steps * k / (number - 1)) for k in range(number)]
+    steps = round((about["high"] - about["low"]) / about["step"])
+    values = [about["low"] + about["step"] * round(steps * k / (number - 1)) for k in range(number)]
     return [value for value in dict.fromkeys(values) if value != control.value]
 
 

@@ -9,41 +9,69 @@ An explorer is declared by describing the controls at the function that draws::
 
 ``waiting()`` is then a new explorer, and ``waiting.draw(0.5, 20)`` one of its pictures.
 
-The sentence stands under the picture, is its alternative text, and is what a saved notebook shows.
-A picture is an ``<img>`` of fixed size, so that the page does not jump; nothing is drawn while a
-slider is still moving. A value or combination that cannot be drawn raises ``ValueError`` in the
-function, whose sentence then stands in the picture's place.
+The sentence stands under the picture and is its alternative text. A value or combination that cannot be
+drawn raises ``ValueError`` in the function: its sentence is then shown as a warning, and the last picture
+stays, dimmed. So does any other error, which is a mistake in the function. The controls and the picture in
+the page are in ``explorer.js``.
+
+A notebook shows two things: the page, and before it a still of its picture, which a live page hides. A file
+keeps the still, and is given the last one whenever the hand rests: a saved or exported notebook, where no
+kernel answers a slider, shows the last picture.
+
+The picture follows the hand. The page sends the newest values as soon as the kernel has taken the ones
+before. The kernel takes them by noting them, and draws when it is at rest: so values that come while it
+draws wait in one place, where a newer one replaces an older one.
 """
 
-import base64
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import update_wrapper
 from html import escape
+from importlib.resources import files
+from math import isfinite
 
-import ipywidgets as widgets
+import anywidget
+import traitlets
+from IPython.display import DisplayHandle, display
 from matplotlib.figure import Figure
 
-from voice_agent_lab.plots import png
-
-_WIDE = widgets.Layout(width="42em")
-_LABEL = {"description_width": "25em"}
+from voice_agent_lab.plots import image_tag, png, size
 
 Draw = Callable[..., tuple[Figure, str]]
+_HERE = files("voice_agent_lab.lessons")
+REST = 0.5  # seconds: long enough that a hand has stopped, short enough to come before a person saves
+_WITHOUT_A_KERNEL = "Run this cell to move the controls of this picture."
 
 
 @dataclass(frozen=True)
 class Control:
-    """What a person can set: how its widget is made, and how the widget's value becomes the argument."""
+    """What a person can set.
 
-    make: Callable[[], widgets.Widget]
-    read: Callable[[object], object] = lambda value: value
+    Attributes
+    ----------
+    label : str
+        What it sets, with the unit; also its name for who cannot see it.
+    value : object
+        Where it starts.
+    description : dict
+        What the page must know to draw it: its kind, and its range or options.
+    taken : callable
+        Makes of what was set the value that is drawn; raises ``ValueError`` for what cannot be set.
+    """
+
+    label: str
+    value: object
+    description: dict
+    taken: Callable[[object], object]
 
 
-def slider(label: str, low: float, high: float, value: float, step: float | None = None) -> Control:
-    """Describe a slider that reports a number when it is let go.
+def slider(
+    label: str, low: float, high: float, value: float, step: float | None = None, *, folded: bool = False
+) -> Control:
+    """Describe a slider.
 
-    The number is rounded to the nanosecond, so that 0.1 + 0.2 on a slider is 0.3 for whoever draws.
+    Its numbers are rounded to the nanosecond, so that 0.1 + 0.2 on a slider is 0.3 for whoever draws.
 
     Parameters
     ----------
@@ -53,33 +81,57 @@ def slider(label: str, low: float, high: float, value: float, step: float | None
         Its ends and where it starts; whole numbers give a slider of whole numbers.
     step : float, optional
         A twentieth of the range rounded to two digits, or 1 for whole numbers, if not given.
+    folded : bool
+        It is out of sight until a person asks for more controls.
     """
     whole = all(isinstance(number, int) for number in (low, high, value, step or 1))
-    kind = widgets.IntSlider if whole else widgets.FloatSlider
     step = step or (1 if whole else float(f"{(high - low) / 20:.2g}"))
-    options = {} if whole else {"readout_format": ".2f"}
 
-    def make() -> widgets.Widget:
-        return kind(
-            value=value, min=low, max=high, step=step, description=label,
-            continuous_update=False, layout=_WIDE, style=_LABEL, **options,
-        )  # fmt: skip
+    def taken(number: float) -> float:
+        if not isfinite(number):
+            raise ValueError(f"{label} is {number!r}; it must be a number from {low} to {high}")
+        within = min(max(number, low), high)
+        return round(within) if whole else round(float(within), 9)
 
-    return Control(make, lambda number: number if whole else round(number, 9))
+    about = {"kind": "slider", "low": low, "high": high, "step": step, "digits": 0 if whole else 2}
+    return Control(label, taken(value), about | {"folded": folded}, taken)
 
 
-def choice(label: str, options: Sequence, value: object) -> Control:
+def choice(label: str, options: Sequence, value: object, *, folded: bool = False) -> Control:
     """Describe a drop-down list."""
-    return Control(
-        lambda: widgets.Dropdown(
-            description=label, options=list(options), value=value, layout=_WIDE, style=_LABEL
-        )
-    )
+
+    def taken(option: object) -> object:
+        if option not in options:
+            raise ValueError(f"{label} is {option!r}; it must be one of {', '.join(map(repr, options))}")
+        return option
+
+    return Control(label, value, {"kind": "choice", "options": list(options), "folded": folded}, taken)
 
 
-def switch(label: str, value: bool = False) -> Control:
+def switch(label: str, value: bool = False, *, folded: bool = False) -> Control:
     """Describe a check box."""
-    return Control(lambda: widgets.Checkbox(description=label, value=value, indent=False, layout=_WIDE))
+    return Control(label, value, {"kind": "switch", "folded": folded}, bool)
+
+
+class Page(anywidget.AnyWidget):
+    """What the kernel and the page know of an explorer, kept equal on both sides.
+
+    Attributes
+    ----------
+    controls : list of dict
+        The controls to draw: name, label and description of each.
+    values : dict
+        What they are set to.
+    shown : dict
+        The picture as PNG, its width, height and alternative text, the sentence under it, and whether
+        that is a warning that the values are impossible.
+    """
+
+    _esm = _HERE.joinpath("explorer.js").read_text(encoding="utf-8")
+    _css = _HERE.joinpath("explorer.css").read_text(encoding="utf-8")
+    controls = traitlets.List().tag(sync=True)
+    values = traitlets.Dict().tag(sync=True, echo_update=False)
+    shown = traitlets.Dict().tag(sync=True)
 
 
 class Explorer:
@@ -96,49 +148,96 @@ class Explorer:
     ----------
     draw : callable
         As given.
-    controls : dict of str to widget
-        The widgets that a person moves.
-    widget : VBox
-        The controls, the picture and the sentence, one below the other.
+    controls : dict of str to Control
+        As given.
+    values : dict of str to object
+        What the controls are set to.
+    page : Page
+        The widget in the page.
     sentence : str
-        The numbers of the picture that is shown.
+        The numbers of the picture that is shown, or why there is no new one.
     """
 
     def __init__(self, draw: Draw, **controls: Control) -> None:
-        self.draw, self._read = draw, {name: control.read for name, control in controls.items()}
-        self.controls = {name: control.make() for name, control in controls.items()}
-        self._picture = widgets.HTML()
-        self._text = widgets.HTML()
-        self.widget = widgets.VBox([*self.controls.values(), self._picture, self._text])
-        for widget in self.controls.values():
-            widget.observe(lambda _: self._update(), names="value")
+        self.draw, self.controls = draw, controls
+        self.values = {name: control.value for name, control in controls.items()}
+        described = [{"name": k, "label": c.label} | c.description for k, c in controls.items()]
+        self._picture: dict = {"picture": None, "width": 0, "height": 0, "alt": ""}
+        self._waiting = False
+        self._still: DisplayHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
+        self.page = Page(controls=described, values=self.values)
         self._update()
+        self.page.observe(self._moved, names="values")
 
     def set(self, **values: object) -> str:
-        """Set controls as a person would, one after the other; return the sentence that then shows."""
-        for name, value in values.items():
+        """Set controls as a person would; return the sentence that then shows."""
+        for name in values:
             if name not in self.controls:
                 raise ValueError(f"there is no control {name!r}; there are {', '.join(self.controls)}")
-            self.controls[name].value = value
+        new = self.values | {name: self.controls[name].taken(value) for name, value in values.items()}
+        if new != self.values:
+            self.values = new
+            self._update()
+            self.page.values = new
         return self.sentence
 
-    def _update(self) -> None:
-        values = {name: self._read[name](widget.value) for name, widget in self.controls.items()}
+    def _moved(self, change: dict) -> None:
+        """Note what a person set; draw it at once, or in a kernel when it has taken this message."""
+        new = {name: control.taken(change["new"][name]) for name, control in self.controls.items()}
+        if new == self.values:
+            return
+        self.values = new
         try:
-            figure, self.sentence = self.draw(**values)
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._update()
+            return
+        if not self._waiting:
+            self._waiting = True
+            loop.call_soon(self._update)
+        if self._rest:
+            self._rest.cancel()
+        self._rest = loop.call_later(REST, self._keep)
+
+    def _update(self) -> None:
+        self._waiting = False
+        try:
+            figure, self.sentence = self.draw(**self.values)
         except ValueError as error:
-            self.sentence = str(error)
-            self._picture.value = ""
-        else:
-            self._picture.value = _image(figure, self.sentence)
-        self._text.value = f'<p aria-live="polite" style="max-width:52em">{escape(self.sentence)}</p>'
+            self._warn(str(error))
+            return
+        except Exception as error:
+            # Where a person moved a slider nobody else would see it.
+            self._warn(f"This picture could not be drawn: {type(error).__name__}: {error}")
+            raise
+        width, height = size(figure)
+        self._picture = {"picture": png(figure), "width": width, "height": height, "alt": self.sentence}
+        self.page.shown = self._picture | {"sentence": self.sentence, "impossible": False}
+
+    def _warn(self, sentence: str) -> None:
+        """Show why there is no new picture; the last one stays."""
+        self.sentence = sentence
+        self.page.shown = self._picture | {"sentence": sentence, "impossible": True}
 
     def __repr__(self) -> str:
         return self.sentence
 
-    def _repr_mimebundle_(self, **options: object) -> dict:
-        # The widget's own text would hold the whole picture; the sentence is what a reader needs.
-        return {**self.widget._repr_mimebundle_(**options), "text/plain": self.sentence}
+    def still(self) -> dict[str, str]:
+        """Return the picture and its sentence as HTML, and the sentence as plain text, by media type."""
+        picture = image_tag(**self._picture) if self._picture["picture"] else ""
+        html = f'<div class="explorer-still">{picture}<p>{escape(self.sentence)}</p></div>'
+        return {"text/html": html, "text/plain": self.sentence}
+
+    def _keep(self) -> None:
+        """Give the file the picture that is shown."""
+        if self._still:
+            self._still.update(self.still(), raw=True)
+
+    def _ipython_display_(self) -> None:
+        self._still = display(self.still(), raw=True, display_id=True)
+        bundle, metadata = self.page._repr_mimebundle_()
+        display({**bundle, "text/plain": _WITHOUT_A_KERNEL}, metadata=metadata, raw=True)
 
 
 def explorer(**controls: Control) -> Callable[[Draw], Callable[[], Explorer]]:
@@ -160,11 +259,3 @@ def explorer(**controls: Control) -> Callable[[Draw], Callable[[], Explorer]]:
         return new
 
     return declare
-
-
-def _image(figure: Figure, sentence: str) -> str:
-    width, height = (int(pixels) for pixels in figure.bbox.size)  # whole pixels, as the picture has them
-    data = base64.b64encode(png(figure)).decode()
-    return (
-        f'<img alt="{escape(sentence)}" width="{width}" height="{height}" src="data:image/png;base64,{data}">'
-    )

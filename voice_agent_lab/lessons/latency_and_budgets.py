@@ -22,7 +22,9 @@ _DEVICES_MS = sum(TO_AGENT_MS.values()) + sum(TO_USER_MS.values())
     first_token=slider(
         "language model: first token (ms)", 0, 2000, PRIMER_MS["language model, first token"], 10
     ),
-    sentence=slider("text of the first sentence (ms)", 0, 1000, PRIMER_MS["sentence aggregation"], 10),
+    sentence=slider(
+        "text of the first sentence (ms)", 0, 1000, PRIMER_MS["sentence aggregation"], 10, folded=True
+    ),
     first_chunk=slider("synthesis: first chunk (ms)", 0, 1000, PRIMER_MS["synthesis, first audio"], 10),
     transport=slider("network and devices, both ways (ms)", 0, 600, _DEVICES_MS, 1),
 )

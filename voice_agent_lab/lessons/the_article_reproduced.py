@@ -199,6 +199,9 @@ _TIMED = (
 )
 """The faults that change the timing."""
 
+_SMALL = {Fault.DROPPED_TAIL, Fault.TRUNCATED_SPEECH, Fault.UNITS_DRIFT}
+"""Those of them that change it least; the explorer folds them."""
+
 _LONGEST = 9.5
 """Seconds: where the axis of the explorer ends, so that it stays while a slider moves."""
 
@@ -206,7 +209,7 @@ _LONGEST = 9.5
 @explorer(
     prompt=choice("the user says", PROMPTS, PROMPTS[0]),
     frame=slider("recognition of one frame (s)", 0.0, 0.15, DEMO_BUDGETS.asr_processing, 0.01),
-    **{fault.name.lower(): switch(f"mend: {MENDS[fault]}") for fault in _TIMED},
+    **{fault.name.lower(): switch(f"mend: {MENDS[fault]}", folded=fault in _SMALL) for fault in _TIMED},
 )
 def mend_the_article(prompt: str, frame: float, **mended: bool) -> tuple[Figure, str]:
     """Show a turn of the article's agent, with any of the faults mended that change its timing."""

@@ -244,12 +244,18 @@ _TOKEN = slider("language model: each later token (s)", 0.0, 0.5, 0.2, 0.01)
     unit=choice("text is handed over", list(UNITS), "by sentence"),
     timeout=slider("endpointing: silence timeout (s)", 0.0, 1.5, 0.5, 0.05),
     asr_processing=slider("recognition: each frame of 0.1 s (s)", 0.0, 0.2, _TOOK.asr_processing, 0.01),
-    asr_finalization=slider("recognition: finalisation (s)", 0.0, 1.0, _TOOK.asr_finalization, 0.05),
+    asr_finalization=slider(
+        "recognition: finalisation (s)", 0.0, 1.0, _TOOK.asr_finalization, 0.05, folded=True
+    ),
     llm_first_token=slider("language model: first token (s)", 0.0, 2.0, _TOOK.llm_first_token, 0.05),
     llm_token_generation=_TOKEN,
-    tts_first_chunk=slider("voice: first chunk of a piece (s)", 0.0, 1.0, _TOOK.tts_first_chunk, 0.05),
-    tts_chunk_generation=slider("voice: each later chunk (s)", 0.0, 0.2, _TOOK.tts_chunk_generation, 0.01),
-    scale=slider("all promises, times the article's", 0.2, 3.0, 1.0, 0.1),
+    tts_first_chunk=slider(
+        "voice: first chunk of a piece (s)", 0.0, 1.0, _TOOK.tts_first_chunk, 0.05, folded=True
+    ),
+    tts_chunk_generation=slider(
+        "voice: each later chunk (s)", 0.0, 0.2, _TOOK.tts_chunk_generation, 0.01, folded=True
+    ),
+    scale=slider("all promises, times the article's", 0.2, 3.0, 1.0, 0.1, folded=True),
 )
 def overlap(degree: str, unit: str, timeout: float, scale: float, **latencies: float) -> tuple[Figure, str]:
     """Show a turn under controls over its every latency, the promises, and who waits for whom."""

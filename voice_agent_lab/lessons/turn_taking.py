@@ -50,6 +50,11 @@ def waiting(
     timer: float, detection_rate: float, delay: float, timeout: float, false_alarms: float, alpha: float
 ) -> tuple[Figure, str]:
     """Show what a timer and a detector cut off, and how long they wait, under controls over how users pause."""
+    if timeout < delay:
+        raise ValueError(
+            f"A detector that waits {timeout:.2f} s when it detects nothing cannot wait {delay:.2f} s when it "
+            "detects the end; make its timeout longer or its delay shorter."
+        )
     model = PauseModel(alpha=alpha)
     detector = LearnedDetector(detection_rate, delay, timeout, false_alarm_rate=false_alarms)
     cut, learned = model.exceeds(timer), model.cut_offs(detector)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache, wraps
+from html import escape
 from importlib.resources import as_file, files
 from math import isnan
 from statistics import median
@@ -57,10 +58,14 @@ _P = ParamSpec("_P")
 
 
 class _Drawing(Figure):
-    """A figure that a notebook shows as a picture, with its alt text as the plain text."""
+    """A figure that a notebook shows as a picture with its alt text, which is also the plain text.
+
+    The picture is HTML: JupyterLab and Voilà give none of their own pictures an alternative text.
+    """
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        return {"image/png": base64.b64encode(png(self)).decode(), "text/plain": alt_text(self)}
+        alt, (width, height) = alt_text(self), size(self)
+        return {"text/html": image_tag(png(self), width, height, alt), "text/plain": alt}
 
 
 @cache
@@ -111,6 +116,22 @@ def png(figure: Figure) -> bytes:
     with style(), every_character(figure):
         _Canvas(figure).print_png(buffer, metadata={"Software": None}, pil_kwargs={"compress_level": 2})
     return buffer.getvalue()
+
+
+def size(figure: Figure) -> tuple[int, int]:
+    """Return the width and height of a figure in pixels, as its picture has them."""
+    width, height = (int(pixels) for pixels in figure.bbox.size)
+    return width, height
+
+
+def image_tag(picture: bytes, width: int, height: int, alt: str) -> str:
+    """Return a PNG image as an HTML element, no wider than the place that it is in, with its alt text."""
+    look = "max-width: 100%; height: auto; background: white"
+    data = base64.b64encode(picture).decode()
+    return (
+        f'<img alt="{escape(alt)}" width="{width}" height="{height}" style="{look}" '
+        f'src="data:image/png;base64,{data}">'
+    )
 
 
 class _Canvas(FigureCanvasAgg):

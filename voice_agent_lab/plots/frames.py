@@ -242,7 +242,7 @@ def pulled_and_pushed(pulled: pd.DataFrame, pushed: pd.DataFrame) -> Figure:
     near = abs(heights["pulled"] - heights["pushed"]) < 0.12 * top
     for name, table, stage, mark in rows:
         axes.plot(
-            table.captured, table.late, f"{mark}-", color=STAGE_COLOURS[stage], markersize=4, clip_on=False
+            table.captured, table.late, f"{mark}-", color=line_colour(stage), markersize=4, clip_on=False
         )
         y = heights[name] + (0.07 * top if near and name == "pulled" else 0)
         words = f"{name}: {length(heights[name])} late"

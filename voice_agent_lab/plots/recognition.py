@@ -53,7 +53,9 @@ def wrong_against_wait(words: Sequence[WordHistory], wait: float, revision_rate:
     )
     for axes, value, text in ((above, 100 * share, f"{share:.1%}"), (below, 1000 * late, length(late))):
         axes.axvline(wait * 1000, color="black", linewidth=0.8, linestyle="--")
-        axes.annotate(text, (wait * 1000, value), (8, 10), textcoords="offset pixels", weight="bold", size=9)
+        side, ha = (8, "left") if wait < 0.7 else (-8, "right")
+        look = {"textcoords": "offset pixels", "weight": "bold", "size": 9, "ha": ha}
+        axes.annotate(text, (wait * 1000, value), (side, 10), **look)
     above.set_title(f"{revision_rate:.0%} of words first appear wrong", size=9, loc="left")
     known = f"each is known {length(late)} after its audio"
     headline(figure, f"Wait {wait * 1000:.0f} ms: {share:.1%} of the words you trust are wrong; {known}")

@@ -19,6 +19,7 @@ from voice_agent_lab.plots.drawing import (
     drawn_in_style,
     headline,
     length,
+    line_colour,
     new_figure,
     write_at,
 )
@@ -157,7 +158,7 @@ def two_sounds(
         _draw_wave(wave, samples, sample_rate, "user", columns=1200, ticks=3)
         times, dbfs = energy(samples, sample_rate)
         below.fill_between(times, FLOOR, dbfs, color=STAGE_COLOURS["user"], alpha=0.45, linewidth=0)
-        below.plot(times, dbfs, color=STAGE_COLOURS["user"], linewidth=1)
+        below.plot(times, dbfs, color=line_colour("user"), linewidth=1)
         below.axhline(audible, color="black", linestyle="--", linewidth=1)
         words = f"{audible:.0f} dBFS".replace("-", "\N{MINUS SIGN}")
         write_at(below, "axes fraction", "data", (1, audible), (4, 0), words, va="center")
@@ -199,7 +200,7 @@ def _draw_energy(
     """Draw the energy and return it as words."""
     times, dbfs = energy(samples, sample_rate)
     axes.fill_between(times, FLOOR, dbfs, color=STAGE_COLOURS[stage], alpha=0.35, linewidth=0)
-    axes.plot(times, dbfs, color=STAGE_COLOURS[stage], linewidth=1.2, label="energy")
+    axes.plot(times, dbfs, color=line_colour(stage), linewidth=1.2, label="energy")
     axes.set(ylim=(FLOOR, 0), ylabel="dBFS", xlabel="seconds", yticks=(-80, -60, -40, -20, 0))
     words = f"energy between {dbfs.min():.0f} and {dbfs.max():.0f} dBFS"
     if threshold is None:

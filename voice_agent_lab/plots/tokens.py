@@ -8,7 +8,14 @@ from matplotlib.figure import Figure
 from voice_agent_lab.measure.progress import milestones
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.models.drafting import accepted_runs, expected_tokens, speedup
-from voice_agent_lab.plots.drawing import STAGE_COLOURS, axis_end, drawn_in_style, headline, new_figure
+from voice_agent_lab.plots.drawing import (
+    STAGE_COLOURS,
+    axis_end,
+    drawn_in_style,
+    headline,
+    line_colour,
+    new_figure,
+)
 from voice_agent_lab.published.aiewf_eval import HOSTED_MS, STALLING
 
 _BESIDE = {"textcoords": "offset pixels", "size": 8}
@@ -33,14 +40,14 @@ def token_stream(turns: Sequence[Turn], labels: Sequence[str]) -> Figure:
         asked, moments = turn.metrics.llm_started, milestones(turn)
         times = [round(e.time - asked, 9) for e in turn.log.all("llm", "token")]
         counts = np.arange(1, len(times) + 1)
-        axes.step([0, *times], [0, *counts], where="post", color=STAGE_COLOURS[stage], linestyle=line)
+        axes.step([0, *times], [0, *counts], where="post", color=line_colour(stage), linestyle=line)
         for name, mark in marks.items():
             count = int(np.searchsorted(times, moments[name], side="right"))
             look = {"color": STAGE_COLOURS[stage], "markeredgecolor": "black", "zorder": 3}
             axes.plot([moments[name]], [count], mark, **look)
         axes.annotate(
             f"{label} ", (times[-1], counts[-1]), (-8, 0), textcoords="offset pixels",
-            ha="right", va="center", size=9, weight="bold", color=STAGE_COLOURS[stage],
+            ha="right", va="center", size=9, weight="bold", color=line_colour(stage),
         )  # fmt: skip
         told.append(f"{label}: " + ", ".join(f"{name} {time:.3f} s" for name, time in moments.items()))
         right, most = max(right, times[-1]), max(most, int(counts[-1]))
@@ -125,7 +132,7 @@ def tails(draws: Mapping[str, np.ndarray], measured: Mapping[float, float] = STA
     told = []
     for (name, values), (stage, line) in zip(draws.items(), looks, strict=False):
         times = np.percentile(values, 100 - shares)
-        axes.plot(times, 10 * shares, color=STAGE_COLOURS[stage], linestyle=line, label=name)
+        axes.plot(times, 10 * shares, color=line_colour(stage), linestyle=line, label=name)
         told.append(f"{name}: " + ", ".join(f"p{p:g} {np.percentile(values, p):.2f} s" for p in measured))
     axes.plot(
         list(measured.values()), [10 * (100 - p) for p in measured], "o", color="black", label="measured"
