@@ -44,6 +44,11 @@ def interval(start: float, end: float, name: str = "interval") -> float:
     return seconds
 
 
+def _same(one: float, other: float) -> bool:
+    """Return whether two stamps are equal, or both not measured."""
+    return one == other or (isnan(one) and isnan(other))
+
+
 def format_seconds(seconds: float) -> str:
     """Return seconds with millisecond digits for a person to read, or "not measured" for ``nan``."""
     return "not measured" if isnan(seconds) else f"{seconds:.3f} s"
@@ -74,6 +79,8 @@ class LatencyMetrics(_Shown):
         Recognition began; its first partial; its final transcript.
     llm_started, llm_first_token, llm_complete : float
         The language model was asked; its first token; its last.
+    llm_first_chunk : float
+        The first chunk of its stream, which many services send before any text.
     tts_started, tts_first_chunk, tts_complete : float
         The first piece of text was handed to synthesis; its first audio; its last.
     speech_ended : float
@@ -82,6 +89,9 @@ class LatencyMetrics(_Shown):
         Endpointing decided that the user had finished.
     playback_started, playback_ended : float
         The first audible sample at the user's ear, and the end of the sound.
+    answer_started : float
+        The first audible sample of the answer, where a filler, or what is said before a tool is called,
+        is none. Without these it is `playback_started`.
 
     Examples
     --------
@@ -108,6 +118,8 @@ class LatencyMetrics(_Shown):
     end_of_turn: float = nan
     playback_started: float = nan
     playback_ended: float = nan
+    llm_first_chunk: float = nan
+    answer_started: float = nan
 
     @property
     def voice_to_voice(self) -> float:
@@ -115,8 +127,18 @@ class LatencyMetrics(_Shown):
         return interval(self.speech_ended, self.playback_started, "voice-to-voice")
 
     @property
+    def time_to_answer(self) -> float:
+        """Seconds from the true end of speech to the first sound of the answer: a filler cannot shorten it."""
+        return interval(self.speech_ended, self.answer_started, "time to answer")
+
+    @property
+    def time_to_first_chunk(self) -> float:
+        """Seconds from asking the language model to the first chunk of its stream, with text or without."""
+        return interval(self.llm_started, self.llm_first_chunk, "time to first chunk")
+
+    @property
     def time_to_first_token(self) -> float:
-        """Seconds from asking the language model to its first token."""
+        """Seconds from asking the language model to its first token, with text in it; a tool's work included."""
         return interval(self.llm_started, self.llm_first_token, "time to first token")
 
     def get_time_to_first_audio(self) -> float:
@@ -135,8 +157,17 @@ class LatencyMetrics(_Shown):
         return interval(self.audio_chunk_received, self.tts_complete, "total latency")
 
     def table(self) -> pd.DataFrame:
-        """Return the stamps in the order in which they happened, then the intervals, as text."""
+        """Return the stamps in the order in which they happened, then the intervals, as text.
+
+        The first chunk and the answer stand there where they differ from the first token and the first sound.
+        """
         stamps = {f.name: getattr(self, f.name) for f in fields(self)}
+        chunk_apart = not _same(self.llm_first_chunk, self.llm_first_token)
+        answer_apart = not _same(self.answer_started, self.playback_started)
+        if not chunk_apart:
+            del stamps["llm_first_chunk"]
+        if not answer_apart:
+            del stamps["answer_started"]
         in_order = sorted(stamps.items(), key=lambda item: inf if isnan(item[1]) else item[1])
         intervals = {
             "time to first token": self.time_to_first_token,
@@ -144,6 +175,10 @@ class LatencyMetrics(_Shown):
             "total latency (the article's)": self.get_total_latency(),
             "voice-to-voice": self.voice_to_voice,
         }
+        if chunk_apart:
+            intervals = {"time to first chunk": self.time_to_first_chunk, **intervals}
+        if answer_apart:
+            intervals["time to answer"] = self.time_to_answer
         return pd.DataFrame(
             {"time": {name: format_seconds(value) for name, value in [*in_order, *intervals.items()]}}
         )
