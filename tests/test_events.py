@@ -78,6 +78,7 @@ def test_the_stages_are_in_the_order_of_the_chain():
         "endpointing",
         "asr",
         "llm",
+        "tool",
         "aggregation",
         "tts",
         "playback",

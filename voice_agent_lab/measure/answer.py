@@ -47,6 +47,8 @@ class Answer:
     ----------
     token : float
         Its first token.
+    ready : float
+        Its first piece of text was complete, and the voice was at work on what is said before.
     piece : float
         Its first piece of text was handed to the voice.
     chunk : float
@@ -60,6 +62,7 @@ class Answer:
     """
 
     token: float = nan
+    ready: float = nan
     piece: float = nan
     chunk: float = nan
     free: float = nan
@@ -74,22 +77,35 @@ def answer(log: EventLog) -> Answer:
         return Answer()
     played = log.first("playback", "started")
     if not _said_before(log):
-        return Answer(
-            token.time, log.first("tts", "piece"), log.first("tts", "chunk"), sounds=log.first("playback", "chunk"),
-            audible=played,
-        )  # fmt: skip
+        first = log.first
+        piece, chunk, sounds = first("tts", "piece"), first("tts", "chunk"), first("playback", "chunk")
+        return Answer(token.time, piece, piece, chunk, nan, sounds, played)
     piece = _first_piece(log)
     begins = begins_in(log, piece) if piece else None
     if piece is None or begins is None:
-        return Answer(token.time, piece.time if piece else nan)
+        return Answer(token=token.time, piece=piece.time if piece else nan)
     chunk, at = begins
     sounds, audible, free = audible_at(log, at)
-    return Answer(token.time, piece.time, chunk.time, free, sounds, audible if not isnan(played) else nan)
+    ready = _ready(log, token, piece)
+    heard = max(audible, played) if not isnan(played) else nan  # where what is said before makes no sound
+    return Answer(token.time, ready, piece.time, chunk.time, free, sounds, heard)
+
+
+def _ready(log: EventLog, token: Event, piece: Event) -> float:
+    """Return when a piece was complete, if the voice was busy then; when it took the piece, if not."""
+    tokens, taken = log.all("llm", "token"), log.all("tts", "piece")
+    before = taken[taken.index(piece) - 1].time if taken.index(piece) else piece.time
+    missing = len(piece.detail["text"])
+    for event in tokens[tokens.index(token) :]:
+        missing -= len(event.detail["text"])
+        if missing <= 0:
+            return min(max(event.time, before), piece.time)
+    return piece.time
 
 
 def answer_text(log: EventLog) -> Event | None:
     """Return the first token of the answer, if there is one."""
-    tokens = [event for event in log.all("llm", "token") if event.detail["text"].strip()]
+    tokens = log.all("llm", "token")
     if tool_rounds(log):
         in_order = list(log)
         last_call = max(

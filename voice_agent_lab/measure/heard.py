@@ -147,12 +147,18 @@ def text_heard(log: EventLog) -> str:
 
 
 def said(log: EventLog) -> str:
-    """Return all text that was for the voice: the language model's tokens, and what the agent says of its own."""
-    return "".join(
-        event.detail["text"]
-        for event in log
-        if (event.stage, event.name) in (("llm", "token"), ("agent", "aside"))
-    )
+    """Return all text that was for the voice: the language model's tokens, and what the agent says of its own.
+
+    Where a model calls a tool or the agent speaks of its own, a word has ended.
+    """
+    text = ""
+    for event in log:
+        kind = event.stage, event.name
+        if kind in (("tool", "called"), ("agent", "aside")) and text and not text[-1].isspace():
+            text += " "
+        if kind in (("llm", "token"), ("agent", "aside")):
+            text += event.detail["text"]
+    return text
 
 
 def begins_in(log: EventLog, piece: Event) -> tuple[Event, float] | None:

@@ -44,11 +44,6 @@ def interval(start: float, end: float, name: str = "interval") -> float:
     return seconds
 
 
-def _same(one: float, other: float) -> bool:
-    """Return whether two stamps are equal, or both not measured."""
-    return one == other or (isnan(one) and isnan(other))
-
-
 def format_seconds(seconds: float) -> str:
     """Return seconds with millisecond digits for a person to read, or "not measured" for ``nan``."""
     return "not measured" if isnan(seconds) else f"{seconds:.3f} s"
@@ -162,8 +157,8 @@ class LatencyMetrics(_Shown):
         The first chunk and the answer stand there where they differ from the first token and the first sound.
         """
         stamps = {f.name: getattr(self, f.name) for f in fields(self)}
-        chunk_apart = not _same(self.llm_first_chunk, self.llm_first_token)
-        answer_apart = not _same(self.answer_started, self.playback_started)
+        chunk_apart = not (isnan(self.llm_first_chunk) or self.llm_first_chunk == self.llm_first_token)
+        answer_apart = not (isnan(self.playback_started) or self.playback_started == self.answer_started)
         if not chunk_apart:
             del stamps["llm_first_chunk"]
         if not answer_apart:

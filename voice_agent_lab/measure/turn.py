@@ -260,7 +260,7 @@ class Turn(_Shown):
         """The contiguous parts of time to answer, in order; empty if it was not measured.
 
         They are those of voice-to-voice, unless something was said before the answer: a part "filler"
-        is the time for which the answer was ready and had to wait until that had been said.
+        is the time for which the answer was ready and had to wait, because that was made or said first.
         """
         log, metrics = self.counted, self.metrics
         if metrics.answer_started == metrics.playback_started:
@@ -365,14 +365,19 @@ def _rows_to_answer(log: EventLog) -> list[Row]:
     """Return the parts of the wait for the first sound of the answer, where something is said before it."""
     came, text = answer(log), answer_text(log)
     ends = {
-        "text aggregation": came.piece,
+        "text aggregation": came.ready,
         "first chunk": came.chunk,
         "output transport": came.sounds,
         "leading silence": came.audible,
     }
     rows = [(name, stage, owner, ends.get(name, time)) for name, stage, owner, time in _rows(log, text)]
-    place = next(k for k, row in enumerate(rows) if row[0] == "output transport")
-    return [*rows[:place], ("filler", "agent", "setting", came.free), *rows[place:]]
+    for before, free in (
+        ("first chunk", came.piece),
+        ("output transport", came.free),
+    ):  # the voice; the loudspeaker
+        place = next(k for k, row in enumerate(rows) if row[0] == before)
+        rows.insert(place, ("filler", "agent", "setting", free))
+    return rows
 
 
 def _decision(log: EventLog) -> dict[str, float]:

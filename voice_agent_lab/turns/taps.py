@@ -68,12 +68,15 @@ class _Stretches:
         self.aside: Aside | None = None  # what ended the last stretch
 
     async def next(self) -> AsyncGenerator[str]:
-        """Yield the tokens up to the next aside, or to the end."""
-        self.aside = None
+        """Yield the tokens up to the next aside, where a word ends, or to the end."""
+        self.aside, last = None, " "
         async for token in self._tokens:
             if isinstance(token, Aside):
                 self.aside = token
+                if not last[-1].isspace():
+                    yield " "
                 return
+            last = token
             yield token
         self.over = True
 
