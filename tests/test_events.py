@@ -11,7 +11,7 @@ from voice_agent_lab.as_published import PublishedVoiceAgent
 from voice_agent_lab.measure.events import CATALOGUE, STAGES, catalogue
 
 KINDS = {(kind.stage, kind.name): kind for kind in CATALOGUE}
-ROOMS = ("turns", "stages", "as_published.py", "streams.py")
+ROOMS = ("turns", "stages", "engines", "as_published.py", "streams.py")
 
 
 def recorded_in_the_code():

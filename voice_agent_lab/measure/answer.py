@@ -78,8 +78,9 @@ def answer(log: EventLog) -> Answer:
     played = log.first("playback", "started")
     if not _said_before(log):
         first = log.first
-        piece, chunk, sounds = first("tts", "piece"), first("tts", "chunk"), first("playback", "chunk")
-        return Answer(token.time, piece, piece, chunk, nan, sounds, played)
+        handed_over = first("tts", "piece")
+        chunk, sounds = first("tts", "chunk"), first("playback", "chunk")
+        return Answer(token.time, handed_over, handed_over, chunk, nan, sounds, played)
     piece = _first_piece(log)
     begins = begins_in(log, piece) if piece else None
     if piece is None or begins is None:

@@ -90,6 +90,18 @@ CATALOGUE = (
         "The language model wishes that a tool be called.",
         {"tool": "its name", "took": "seconds of work until the first call", **_ATTEMPT},
     ),
+    EventKind(
+        "llm",
+        "retry",
+        "The service did not answer, and is asked again.",
+        {"error": "what went wrong", "wait": "seconds until then"},
+    ),
+    EventKind(
+        "llm",
+        "fallback",
+        "The language model failed, and another one is asked.",
+        {"error": "what went wrong"},
+    ),
     EventKind("llm", "complete", "The reply is whole.", _ATTEMPT),
     EventKind(
         "llm",
@@ -182,7 +194,7 @@ CATALOGUE = (
         for stage in ("microphone", "vad", "endpointing", "asr", "llm", "aggregation", "tts", "playback")
     ),
 )
-"""Every event that the agent and the simulated stages record, in the order of the chain."""
+"""Every event that the agent and its parts record, in the order of the chain."""
 
 STAGES = tuple(dict.fromkeys(kind.stage for kind in CATALOGUE))
 """The stages of the catalogue, in order."""
