@@ -106,7 +106,9 @@ class OpenAIChat:
         self.options = dict(options or {})
         self._base_url = base_url
         self.server = _shown_url(base_url) if base_url else "https://api.openai.com/v1"
-        self._client: tuple[weakref.ref[asyncio.AbstractEventLoop], Any] | None = None
+        self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None  # which the client is used in
+        self._client = self._new_client()
+        _ = self._client.chat.completions  # what the client imports only now, no turn waits for
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model!r}, base_url={self.server!r})"
@@ -147,9 +149,9 @@ class OpenAIChat:
 
     async def aclose(self) -> None:
         """Close the connections to the server."""
-        client, self._client = self._client, None
-        if client is not None and client[0]() is asyncio.get_running_loop():
-            await client[1].close()
+        if self._loop is not None and self._loop() is asyncio.get_running_loop():
+            await self._client.close()
+            self._client, self._loop = self._new_client(), None
 
     async def __aenter__(self) -> Self:
         """Return the model itself."""
@@ -161,20 +163,23 @@ class OpenAIChat:
 
     # --- The request and its stream ---------------------------------------------------------------
 
+    def _new_client(self) -> Any:
+        here = urlsplit(self.server).hostname in _LOOPBACK  # no proxy leads there
+        return self._openai.AsyncOpenAI(
+            api_key=self._key or "none",
+            base_url=self._base_url,
+            timeout=self.patience,
+            max_retries=0,
+            http_client=self._openai.DefaultAsyncHttpxClient(trust_env=False) if here else None,
+        )
+
     def _of_this_loop(self) -> Any:
         """Return a client for the running loop: connections cannot be used in another one."""
         loop = asyncio.get_running_loop()
-        if self._client is None or self._client[0]() is not loop:
-            own = {"trust_env": False} if urlsplit(self.server).hostname in _LOOPBACK else {}
-            client = self._openai.AsyncOpenAI(
-                api_key=self._key or "none",
-                base_url=self._base_url,
-                timeout=self.patience,
-                max_retries=0,
-                http_client=self._openai.DefaultAsyncHttpxClient(**own) if own else None,  # past any proxy
-            )
-            self._client = weakref.ref(loop), client
-        return self._client[1]
+        if self._loop is not None and self._loop() is not loop:
+            self._client = self._new_client()
+        self._loop = weakref.ref(loop)
+        return self._client
 
     async def _streamed(
         self, messages: Sequence[Message], tools: Sequence[Tool]

@@ -81,15 +81,15 @@ def answer(log: EventLog) -> Answer:
         handed_over = first("tts", "piece")
         chunk, sounds = first("tts", "chunk"), first("playback", "chunk")
         return Answer(token.time, handed_over, handed_over, chunk, nan, sounds, played)
-    piece = _first_piece(log)
-    begins = begins_in(log, piece) if piece else None
-    if piece is None or begins is None:
-        return Answer(token=token.time, piece=piece.time if piece else nan)
-    chunk, at = begins
+    first_piece = _first_piece(log)
+    begins = begins_in(log, first_piece) if first_piece else None
+    if first_piece is None or begins is None:
+        return Answer(token=token.time, piece=first_piece.time if first_piece else nan)
+    made_in, at = begins
     sounds, audible, free = audible_at(log, at)
-    ready = _ready(log, token, piece)
+    ready = _ready(log, token, first_piece)
     heard = max(audible, played) if not isnan(played) else nan  # where what is said before makes no sound
-    return Answer(token.time, ready, piece.time, chunk.time, free, sounds, heard)
+    return Answer(token.time, ready, first_piece.time, made_in.time, free, sounds, heard)
 
 
 def _ready(log: EventLog, token: Event, piece: Event) -> float:
