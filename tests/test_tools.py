@@ -1,6 +1,7 @@
 """Tools in a turn: who waits for them, what is said meanwhile, and what that is worth."""
 
 import asyncio
+from itertools import pairwise
 from math import isnan
 
 import pytest
@@ -10,6 +11,7 @@ from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.critical_path import critical_path
 from voice_agent_lab.measure.events import CATALOGUE
 from voice_agent_lab.measure.turn import turns_table
+from voice_agent_lab.stages.endpointing import SilenceTimeout
 from voice_agent_lab.stages.llm import StreamingLLM, ToolCallingLLM
 from voice_agent_lab.stages.tools import Tool, Tools, simulated_tool
 from voice_agent_lab.stages.tts import StreamingTTS
@@ -97,7 +99,7 @@ def test_the_parts_sum_to_both_waits(overlap, filler, preface, unit, voice):
         (found.parts_to_answer, found.metrics.time_to_answer),
     ):
         assert sum(part.seconds for part in sequence) == pytest.approx(wait, abs=1e-9)
-        assert all(b.start == a.end for a, b in zip(sequence, sequence[1:], strict=False))
+        assert all(b.start == a.end for a, b in pairwise(sequence))
     assert found.metrics.time_to_answer >= found.metrics.voice_to_voice
 
 
@@ -129,7 +131,7 @@ def test_the_critical_path_goes_through_the_tool():
 def test_the_critical_path_is_contiguous_with_a_filler_too():
     for filler in ("One moment.", LONG):
         path = critical_path(turn(filler=filler))
-        assert all(b.start == pytest.approx(a.end) for a, b in zip(path, path[1:], strict=False))
+        assert all(b.start == pytest.approx(a.end) for a, b in pairwise(path))
 
 
 def test_two_rounds_of_tools_make_two_parts_of_a_name_and_one_column():
@@ -176,9 +178,12 @@ def test_an_eager_answer_calls_no_tool_before_its_bet_is_won():
 
 def test_a_bet_that_is_lost_calls_no_tool():
     worked = []
-    agent = agent_with(overlap="eager", tools=Tools([Tool("look_up", lambda: worked.append(1) or "sunny")]))
-    simulate(agent.converse([Say('How is the weather <break time="0.4s"/> in the city of Bern?')]))
-    assert agent.turns[0].log.all("llm", "withdrawn")
+    tools = Tools([Tool("look_up", lambda: worked.append(1) or "sunny")])
+    agent = agent_with(overlap="eager", tools=tools, endpointing=SilenceTimeout(1.2))
+    simulate(agent.converse([Say('How is the weather <break time="0.9s"/> in Bern?')]))
+    (only,) = agent.turns
+    withdrawn = only.log.all("llm", "withdrawn")[0]
+    assert only.log.first("llm", "call") < withdrawn.time < only.log.first("tool", "called")
     assert len(worked) == 1
 
 
@@ -194,7 +199,7 @@ def test_a_tool_that_works_when_the_user_interrupts_is_cancelled():
     agent = agent_with(
         tools=Tools([look_up], filler="One moment."), interruption=Interruption(min_speech=0.2)
     )
-    simulate(agent.converse([Say(QUESTION), Say("Stop it.", after=0.3, during="speaking")]))
+    simulate(agent.converse([Say(QUESTION), Say("Stop it.", after=0.8, during="speaking")]))
     (stopped,) = ended
     assert stopped < 5
     assert agent.history[1] == ("assistant", "One moment.")
