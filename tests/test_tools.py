@@ -201,7 +201,7 @@ def test_a_tool_that_works_when_the_user_interrupts_is_cancelled():
     )
     simulate(agent.converse([Say(QUESTION), Say("Stop it.", after=0.8, during="speaking")]))
     (stopped,) = ended
-    assert stopped < 5
+    assert stopped < 6  # and not after 30 s
     assert agent.history[1] == ("assistant", "One moment.")
 
 
