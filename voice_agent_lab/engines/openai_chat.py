@@ -168,7 +168,7 @@ class OpenAIChat:
         return self._openai.AsyncOpenAI(
             api_key=self._key or "none",
             base_url=self._base_url,
-            timeout=self.patience,
+            timeout=None,  # the patience is ours
             max_retries=0,
             http_client=self._openai.DefaultAsyncHttpxClient(trust_env=False) if here else None,
         )
@@ -227,8 +227,6 @@ class OpenAIChat:
     def _wait_before_retry(self, error: Exception, attempt: int) -> float | None:
         """Return how many seconds to wait before asking again; None if that cannot help."""
         status = getattr(error, "status_code", None)
-        if isinstance(error, self._openai.APITimeoutError):
-            return None
         if status is None:
             return _FIRST_WAIT * 2**attempt if isinstance(error, self._openai.APIConnectionError) else None
         if status not in _PASSING and status < 500:
@@ -265,7 +263,7 @@ class OpenAIChat:
             getattr(error, "status_code", None),
         )
         told = f": {words}" if (words := self._words_of(error)) else ""
-        if isinstance(error, TimeoutError | self._openai.APITimeoutError):
+        if isinstance(error, TimeoutError):
             what = f"sent nothing for {self.patience:g} s"
         elif status in (401, 403):
             what = f"refuses the key ({status}){told}; check api_key or OPENAI_API_KEY"
@@ -277,7 +275,7 @@ class OpenAIChat:
             what = f"is asked too often (429){told}{later}"
         elif status is not None:
             what = f"failed ({status}){told}"
-        elif isinstance(error, self._openai.APIConnectionError):
+        elif isinstance(error, self._openai.APIConnectionError) or _of_http(error):
             what = "cannot be reached, or the connection broke; check the base_url and that the server runs"
         elif isinstance(error, EOFError):
             what = f"broke off: {error}"
@@ -290,9 +288,11 @@ class OpenAIChat:
     def _words_of(self, error: Exception) -> str:
         """Return the server's own words about an error, in one short line and without the key."""
         body = getattr(error, "body", None)
-        words = body.get("message") if isinstance(body, dict) else None
-        words = " ".join(str(words or "").split()).rstrip(".")[:160]
-        return words.replace(self._key, "…") if self._key else words
+        words = body.get("message") if isinstance(body, dict) else ""
+        told = str(words or "")
+        if self._key:
+            told = told.replace(self._key, "…")
+        return " ".join(told.split())[:160].rstrip(".")
 
 
 async def _asked(
@@ -338,6 +338,11 @@ def _seconds_in(header: str | None) -> float | None:
     except ValueError:
         return None
     return seconds if 0 <= seconds < 1e6 else None
+
+
+def _of_http(error: Exception) -> bool:
+    """Return whether an error is of the library below the client, which some versions of that let through."""
+    return type(error).__module__.partition(".")[0] in ("httpx", "httpx2")
 
 
 def _shown_url(url: str) -> str:
