@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 Act = Callable[[asyncio.StreamWriter], Awaitable[None]]
 """What the server does with a request."""
@@ -174,3 +175,18 @@ class Server:
             task.cancel()
         await asyncio.gather(acting, gone, return_exceptions=True)
         return False
+
+
+@contextmanager
+def serving(*acts: Act) -> Iterator[Server]:
+    """Serve in a thread of its own, for whoever brings an event loop of his own."""
+    loop, server = asyncio.new_event_loop(), Server(*acts)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result()
+    finally:
+        asyncio.run_coroutine_threadsafe(server.__aexit__(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

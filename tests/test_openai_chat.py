@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import sys
-import threading
 import traceback
 
 import pytest
@@ -16,6 +15,7 @@ from tests.language_model_server import (
     chunk,
     refuses,
     says,
+    serving,
     silent,
     stalls,
     wishes,
@@ -128,12 +128,8 @@ def test_without_a_key_and_a_server_it_says_what_to_give(monkeypatch):
 
 
 def test_one_model_serves_in_one_event_loop_after_the_other():
-    serving, asked = asyncio.new_event_loop(), []
-    thread = threading.Thread(target=serving.run_forever)
-    thread.start()
-    server = Server(says("Yes."))
-    try:
-        asyncio.run_coroutine_threadsafe(server.__aenter__(), serving).result()
+    asked = []
+    with serving(says("Yes.")) as server:
         llm = OpenAIChat("m", base_url=server.url)
 
         async def ask():
@@ -142,11 +138,6 @@ def test_one_model_serves_in_one_event_loop_after_the_other():
 
         asyncio.run(ask())
         asyncio.run(ask())
-    finally:
-        asyncio.run_coroutine_threadsafe(server.__aexit__(), serving).result()
-        serving.call_soon_threadsafe(serving.stop)
-        thread.join()
-        serving.close()
     assert asked == ["Yes.", "Yes."]
 
 
