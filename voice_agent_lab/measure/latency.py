@@ -117,6 +117,19 @@ class LatencyMetrics(_Shown):
     answer_started: float = nan
 
     @property
+    def stamps(self) -> dict[str, float]:
+        """Each stamp by its name, in seconds; that of the first chunk and that of the answer where they say more.
+
+        They say more where the first chunk is not the first token, and the first sound not the answer's.
+        """
+        stamps = {f.name: getattr(self, f.name) for f in fields(self)}
+        if isnan(self.llm_first_chunk) or self.llm_first_chunk == self.llm_first_token:
+            del stamps["llm_first_chunk"]
+        if isnan(self.playback_started) or self.playback_started == self.answer_started:
+            del stamps["answer_started"]
+        return stamps
+
+    @property
     def voice_to_voice(self) -> float:
         """Seconds from the true end of speech to the first audible sample: what the user waits."""
         return interval(self.speech_ended, self.playback_started, "voice-to-voice")
@@ -152,17 +165,8 @@ class LatencyMetrics(_Shown):
         return interval(self.audio_chunk_received, self.tts_complete, "total latency")
 
     def table(self) -> pd.DataFrame:
-        """Return the stamps in the order in which they happened, then the intervals, as text.
-
-        The first chunk and the answer stand there where they differ from the first token and the first sound.
-        """
-        stamps = {f.name: getattr(self, f.name) for f in fields(self)}
-        chunk_apart = not (isnan(self.llm_first_chunk) or self.llm_first_chunk == self.llm_first_token)
-        answer_apart = not (isnan(self.playback_started) or self.playback_started == self.answer_started)
-        if not chunk_apart:
-            del stamps["llm_first_chunk"]
-        if not answer_apart:
-            del stamps["answer_started"]
+        """Return the stamps in the order in which they happened, then the intervals, as text."""
+        stamps = self.stamps
         in_order = sorted(stamps.items(), key=lambda item: inf if isnan(item[1]) else item[1])
         intervals = {
             "time to first token": self.time_to_first_token,
@@ -170,9 +174,9 @@ class LatencyMetrics(_Shown):
             "total latency (the article's)": self.get_total_latency(),
             "voice-to-voice": self.voice_to_voice,
         }
-        if chunk_apart:
+        if "llm_first_chunk" in stamps:
             intervals = {"time to first chunk": self.time_to_first_chunk, **intervals}
-        if answer_apart:
+        if "answer_started" in stamps:
             intervals["time to answer"] = self.time_to_answer
         return pd.DataFrame(
             {"time": {name: format_seconds(value) for name, value in [*in_order, *intervals.items()]}}
