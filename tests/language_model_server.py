@@ -129,11 +129,13 @@ class Server:
         Set when a request has come.
     left : asyncio.Event
         Set when a client has gone before its reply was whole.
+    left_after : list of int
+        How many requests had come by then, each time.
     """
 
     def __init__(self, *acts: Act) -> None:
         self.acts, self.bodies, self.url = list(acts), [], ""
-        self.asked, self.left = asyncio.Event(), asyncio.Event()
+        self.asked, self.left, self.left_after = asyncio.Event(), asyncio.Event(), []
         self._tasks: set[asyncio.Task] = set()
 
     async def __aenter__(self) -> "Server":
@@ -171,6 +173,7 @@ class Server:
         whole = acting in done and not acting.exception()
         if not whole:
             self.left.set()
+            self.left_after.append(len(self.bodies))
         for task in (acting, gone):
             task.cancel()
         await asyncio.gather(acting, gone, return_exceptions=True)
