@@ -109,7 +109,7 @@ def run(
         _write(agent, folder)
     for number, turn in enumerate(agent.turns, start=1):
         _print_turn(number, turn, notes[number - 1] if recordings else None, _label(agent))
-    _print_all(agent.turns, parts, real_time, folder)
+    _print_all(agent.turns, parts, simulated, real_time, folder)
     return agent.turns
 
 
@@ -339,7 +339,7 @@ def _at(time: float) -> str:
     return f"{format_seconds(time):>10}"
 
 
-def _print_all(turns: list[Turn], parts: list[str], real_time: bool, folder: Path) -> None:
+def _print_all(turns: list[Turn], parts: list[str], simulated: bool, real_time: bool, folder: Path) -> None:
     columns = ["transcript", "time to first token", "time to first audio", "voice-to-voice"]
     table = turns_table(turns)[columns].rename(columns={"time to first audio": "time to first audio*"})
     say(f"\n=== All turns, in seconds ===\n{table.round(3).to_string(na_rep='not measured')}")
@@ -348,11 +348,12 @@ def _print_all(turns: list[Turn], parts: list[str], real_time: bool, folder: Pat
     )
     for sentence in parts:
         say(sentence)
-    say(
-        "Measured on the wall clock."
-        if real_time
-        else "Timed in virtual time, to which the computing time of real parts is charged."
-    )
+    if real_time:
+        say("Measured on the wall clock.")
+    elif simulated:
+        say("Timed in virtual time.")
+    else:
+        say("Timed in virtual time, to which the real parts' computing time is charged.")
     say(f"Written to {folder}: timeline-N.png, events-N.json, conversation.wav (user left, agent right),")
     say("trace.json (for ui.perfetto.dev).")
 
