@@ -13,6 +13,7 @@ import numpy as np
 
 from voice_agent_lab.stages.aggregation import aggregate
 from voice_agent_lab.stages.endpointing import SilenceTimeout
+from voice_agent_lab.stages.tools import ToolCall
 from voice_agent_lab.stages.vad import JudgedFrame
 from voice_agent_lab.streams import ended
 
@@ -48,6 +49,27 @@ class Tokens:
         finally:
             if self.closing:
                 await asyncio.sleep(self.closing)
+
+
+class Calls(Tokens):
+    """A model that calls tools before it yields its tokens, some rounds long; each time it says a preface."""
+
+    def __init__(self, *arguments, rounds: int = 1, at_once: int = 1, preface: Sequence[str] = (), **options):
+        super().__init__(*arguments, **options)
+        self.rounds, self.at_once, self.preface = rounds, at_once, preface
+
+    async def respond(self, messages, tools=()) -> AsyncIterator[object]:
+        if sum(bool(message.calls) for message in messages) < self.rounds and tools:
+            for token in self.preface:
+                await asyncio.sleep(self.first)
+                yield token
+            await asyncio.sleep(self.wait)
+            for number in range(self.at_once):
+                yield ToolCall(tools[number % len(tools)].name, "{}", f"call {number}")
+            return
+        async with aclosing(self.generate_response(messages[-1].text)) as tokens:
+            async for token in tokens:
+                yield token
 
 
 class Finals:

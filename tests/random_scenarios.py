@@ -27,6 +27,7 @@ from tests.components import (
     METHODS,
     Alarm,
     Call,
+    Calls,
     Filler,
     Mute,
     ReadsAhead,
@@ -44,6 +45,7 @@ from voice_agent_lab.stages.asr import StreamingASR
 from voice_agent_lab.stages.endpointing import LearnedDetector, SilenceTimeout, TranscriptArrival
 from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.stages.playback import Playback
+from voice_agent_lab.stages.tools import Tool, Tools, simulated_tool
 from voice_agent_lab.stages.vad import EnergyVAD
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
@@ -132,13 +134,23 @@ class Scenario:
             at = rng.uniform(0.001, rng.choice((2, 8)))
             at = round(at, 3) if rng.random() < 0.5 else max(1, round(at / 0.05)) * 0.05  # when much happens
             cancelled = (at, rng.choice((0, 1, 1, 2, 3, 5)))
-        return cls(settings, lines, trouble, cancelled, rng.random() < 0.5, rng.random() < 0.4)
+        apart, talks = rng.random() < 0.5, rng.random() < 0.4
+        settings["tools"] = None
+        if rng.random() < 0.4:
+            settings["tools"] = {
+                "rounds": rng.choice((1, 1, 2, 9)),
+                "at_once": rng.choice((1, 1, 2, 3)),
+                "preface": rng.choice(((), (), ("Well", ", let me see."), ("One. ", "Two. ", "Three. "))),
+                "takes": (rng.choice(WAITS), rng.choice((0.2, "fails"))),
+                "filler": (rng.choice(("", "", "One moment.", "Hm ")), rng.choice((0.0, 0.0, 0.2))),
+            }
+        settings["apology"] = rng.choice(("", "", "I am sorry."))
+        return cls(settings, lines, trouble, cancelled, apart, talks)
 
     def options(self) -> dict[str, object]:
         """Make the components, new ones each time."""
         s = self.settings
         processing, finalization, revised = s["asr"]
-        first, wait, closing = s["llm"]
         detection = 1.0 if s["endpointing"] == "alarmed" else 0.0
         timeout = SilenceTimeout(s["silence"])
         return {
@@ -153,7 +165,9 @@ class Scenario:
                 LearnedDetector(1.0, s["silence"] / 2, s["silence"], false_alarm_rate=detection),
             ),
             "asr": StreamingASR(processing, finalization, revision_rate=revised),
-            "llm": Tokens(s["tokens"], wait, first, closing),
+            "llm": self._llm(),
+            "tools": self._tools(),
+            "apology": s["apology"],
             "tts": self._voice(),
             "playback": Playback(s["ear"]),
             "overlap": s["overlap"],
@@ -162,6 +176,26 @@ class Scenario:
             "interruption": Interruption(*s["interruption"]),
             "max_listening": s["max_listening"],
         }
+
+    def _llm(self) -> Tokens:
+        first, wait, closing = self.settings["llm"]
+        given = (self.settings["tokens"], wait, first, closing)
+        tools = self.settings["tools"]
+        if not tools:
+            return Tokens(*given)
+        return Calls(*given, **{key: tools[key] for key in ("rounds", "at_once", "preface")})
+
+    def _tools(self) -> Tools:
+        if not self.settings["tools"]:
+            return Tools()
+        first, second = self.settings["tools"]["takes"]
+
+        async def fails() -> None:
+            await asyncio.sleep(0.1)
+            raise KeyError("no such city")
+
+        other = Tool("second", fails) if second == "fails" else simulated_tool("second", second)
+        return Tools([simulated_tool("first", first), other], *self.settings["tools"]["filler"])
 
     def _voice(self) -> Voice:
         s = self.settings
@@ -397,7 +431,8 @@ ORDER = (
 def _wrong_in(turn: Turn, voice: Voice) -> Iterator[str]:
     """Yield the rules that a turn breaks."""
     metrics = turn.metrics
-    for names in ORDER:
+    asides = turn.counted.all("agent", "aside")  # which the voice is given before the first token
+    for names in ORDER if not asides else [names for names in ORDER if names[0] != "llm_first_token"]:
         times = [getattr(metrics, name) for name in names]
         measured = [time for time in times if not isnan(time)]
         if measured != sorted(measured) or any(time < 0 for time in measured):
@@ -419,7 +454,19 @@ def _wrong_in(turn: Turn, voice: Voice) -> Iterator[str]:
 
 
 def _wrong_parts(turn: Turn) -> Iterator[str]:
-    parts, wait = turn.parts, turn.metrics.voice_to_voice
+    metrics = turn.metrics
+    yield from _wrong_sum(turn, turn.parts, metrics.voice_to_voice, metrics.playback_started)
+    yield from _wrong_sum(turn, turn.parts_to_answer, metrics.time_to_answer, metrics.answer_started)
+    if metrics.time_to_answer < metrics.voice_to_voice:
+        yield "the answer came before the first sound"
+    called, done = (
+        sum(e.stage == "tool" and (e.name == "called") is began for e in turn.log) for began in (True, False)
+    )
+    if done > called:
+        yield f"{called} tools were called and {done} are done"
+
+
+def _wrong_sum(turn: Turn, parts: tuple, wait: float, end: float) -> Iterator[str]:
     if isnan(wait):
         if parts:
             yield "parts of a wait that was not measured"
@@ -427,7 +474,7 @@ def _wrong_parts(turn: Turn) -> Iterator[str]:
     if abs(sum(part.seconds for part in parts) - wait) > 1e-9:
         yield f"parts {parts} do not sum to {wait}"
     edges = [turn.metrics.speech_ended, *(t for p in parts for t in (p.start, p.end))]
-    edges.append(turn.metrics.playback_started)
+    edges.append(end)
     if edges[::2] != edges[1::2]:
         yield f"gaps between parts {parts}"
 

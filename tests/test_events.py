@@ -11,7 +11,7 @@ from voice_agent_lab.as_published import PublishedVoiceAgent
 from voice_agent_lab.measure.events import CATALOGUE, STAGES, catalogue
 
 KINDS = {(kind.stage, kind.name): kind for kind in CATALOGUE}
-ROOMS = ("turns", "stages", "as_published.py", "streams.py")
+ROOMS = ("turns", "stages", "engines", "as_published.py", "streams.py")
 
 
 def recorded_in_the_code():
@@ -78,6 +78,7 @@ def test_the_stages_are_in_the_order_of_the_chain():
         "endpointing",
         "asr",
         "llm",
+        "tool",
         "aggregation",
         "tts",
         "playback",

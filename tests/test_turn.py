@@ -94,6 +94,8 @@ def test_the_stamps_are_read_off_the_log():
         end_of_turn=1.5,
         playback_started=2.9,
         playback_ended=3.6,
+        llm_first_chunk=2.4,
+        answer_started=2.9,
     )
 
 

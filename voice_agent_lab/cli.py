@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         "--overlap", choices=OVERLAPS, default="concurrent", help="who waits for whom (default: concurrent)"
     )
     command.add_argument(
+        "--mind",
+        metavar="WHERE",
+        help="a real language model: 'local' for a small one on this machine, or the URL of a server that "
+        "speaks as OpenAI's does (key in OPENAI_API_KEY); runs on the wall clock",
+    )
+    command.add_argument("--model", metavar="NAME", help="what the server of --mind calls its model")
+    command.add_argument(
         "--out", type=_folder, metavar="FOLDER", help="where to write (default: the next free demo-N)"
     )
     command.set_defaults(run=_demo)
@@ -112,6 +119,8 @@ def _demo(options: argparse.Namespace) -> int:
         simulated=options.simulate,
         real_time=options.real_time,
         overlap=options.overlap,
+        mind=options.mind,
+        model=options.model,
         folder=options.out,
     )
     return 0

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from math import isnan
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from tqdm import tqdm
 
@@ -30,6 +30,9 @@ from voice_agent_lab.published.article import PROMPTS
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.traces.perfetto import chrome_trace
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
+
+if TYPE_CHECKING:
+    from voice_agent_lab.engines.openai_chat import OpenAIChat
 
 BETWEEN_TURNS = 1.0
 """Seconds between the end of an answer and the next question, as in the article's demonstration."""
@@ -51,6 +54,8 @@ def run(
     simulated: bool = False,
     real_time: bool = False,
     overlap: str = "concurrent",
+    mind: str | None = None,
+    model: str | None = None,
     folder: Path | None = None,
 ) -> list[Turn]:
     """Hold the conversation, print what happened, and write it to a folder.
@@ -65,6 +70,11 @@ def run(
         Run on the wall clock instead of in virtual time.
     overlap : str
         The degree of overlap; see `StreamingVoiceAgent`.
+    mind : str, optional
+        Where a real language model is: "local", or the URL of a server. It runs on the wall clock, because
+        a network keeps no virtual time. The simulated one, if not given.
+    model : str, optional
+        What the server calls it.
     folder : Path, optional
         Where to write; the next free ``demo-N`` if not given.
 
@@ -76,6 +86,8 @@ def run(
     """
     if recordings and simulated:
         raise CommandError("--wav needs a real recogniser; leave out --simulate")
+    _check_mind(mind, model, simulated)
+    real_time = real_time or mind is not None
     if not all(recordings):
         raise CommandError("--wav has an empty file name; give a recording as WAV, FLAC or OGG")
     with _reserved(folder) as folder:
@@ -85,7 +97,7 @@ def run(
             if simulated:
                 agent, parts = _simulated_agent(overlap), ["Every part is simulated."]
             else:
-                agent, parts = _real_agent(overlap, bool(recordings))
+                agent, parts = _real_agent(overlap, bool(recordings), _mind(mind, model))
             notes = [_look_at(agent, recording) for recording in recordings]
             conversation = _converse(agent, recordings or PROMPTS, show_progress=real_time)
             asyncio.run(conversation) if real_time else simulate(conversation)
@@ -97,7 +109,7 @@ def run(
             raise CommandError(str(error.__cause__ if error.stage == "microphone" else error)) from error
         _write(agent, folder)
     for number, turn in enumerate(agent.turns, start=1):
-        _print_turn(number, turn, notes[number - 1] if recordings else None)
+        _print_turn(number, turn, notes[number - 1] if recordings else None, _label(agent))
     _print_all(agent.turns, parts, simulated, real_time, folder)
     return agent.turns
 
@@ -109,7 +121,30 @@ def _simulated_agent(overlap: str) -> StreamingVoiceAgent:
     return StreamingVoiceAgent(DEMO_BUDGETS, overlap=overlap)
 
 
-def _real_agent(overlap: str, recorded: bool) -> tuple[StreamingVoiceAgent, list[str]]:
+def _check_mind(mind: str | None, model: str | None, simulated: bool) -> None:
+    """Refuse what cannot be meant."""
+    is_url = mind is not None and mind.startswith(("http://", "https://"))
+    if mind is not None and simulated:
+        raise CommandError("--mind is a real part; leave out --simulate")
+    if mind not in (None, "local") and not is_url:
+        raise CommandError(f"--mind is {mind!r}; give local, or a URL such as http://127.0.0.1:8080/v1")
+    if is_url != (model is not None):
+        raise CommandError("--mind with a URL and --model with what the server calls its model go together")
+
+
+def _mind(mind: str | None, model: str | None) -> "OpenAIChat | None":
+    """Return the language model that was asked for; None for the simulated one."""
+    from voice_agent_lab.engines.local_mind import LocalMind
+    from voice_agent_lab.engines.openai_chat import OpenAIChat
+
+    if mind is None:
+        return None
+    return LocalMind() if model is None else OpenAIChat(model, base_url=mind)
+
+
+def _real_agent(
+    overlap: str, recorded: bool, mind: "OpenAIChat | None"
+) -> tuple[StreamingVoiceAgent, list[str]]:
     """Return an agent of real parts, and the sentences that tell which they are."""
     from voice_agent_lab.engines import installed
     from voice_agent_lab.engines.files import RecordedUser
@@ -124,16 +159,27 @@ def _real_agent(overlap: str, recorded: bool) -> tuple[StreamingVoiceAgent, list
         audio=user.part,
         vad=vad,
         asr=asr.part,
+        llm=mind,
         tts=tts.part,
         max_listening=90.0,  # longer than the longest recording
     )
     speaks = "is recorded" if recorded else f"speaks with {user.name}"
     told = [
         f"Real: the user {speaks}; Silero hears when, and {asr.name}, hears what; {tts.name} speaks the answer.",
-        "Simulated: the language model, whose answers are samples.",
+        _told_of(mind),
     ]
     reasons = dict.fromkeys(part.instead for part in (asr, tts, user) if part.instead)
     return agent, told + [f"Not the best parts: {reason}." for reason in reasons]
+
+
+def _told_of(mind: "OpenAIChat | None") -> str:
+    """Return the sentence that tells which the language model is."""
+    if mind is None:
+        return "Simulated: the language model, whose answers are samples."
+    from voice_agent_lab.engines.local_mind import TRUE_IN_TIME, LocalMind
+
+    note = f", {TRUE_IN_TIME}" if isinstance(mind, LocalMind) else ""
+    return f"Real: the language model, {mind.model} at {mind.server}{note}."
 
 
 class _Notes(NamedTuple):
@@ -162,13 +208,17 @@ async def _converse(agent: StreamingVoiceAgent, inputs: Sequence[str], show_prog
         total=len(inputs), unit="turn", disable=not show_progress, bar_format="{desc} {bar} {n}/{total} turns"
     ) as bar:
         ticker = asyncio.create_task(_tick(bar, agent)) if show_progress else None
-        for number, user_input in enumerate(inputs):
-            if number:
-                await asyncio.sleep(BETWEEN_TURNS)
-            await agent.process_turn(user_input)
-            bar.update()
-        if ticker:
-            ticker.cancel()
+        try:
+            for number, user_input in enumerate(inputs):
+                if number:
+                    await asyncio.sleep(BETWEEN_TURNS)
+                await agent.process_turn(user_input)
+                bar.update()
+        finally:
+            if ticker:
+                ticker.cancel()
+            if hasattr(agent.llm, "aclose"):
+                await agent.llm.aclose()
 
 
 async def _tick(bar: "tqdm[NoReturn]", agent: StreamingVoiceAgent) -> None:
@@ -252,7 +302,14 @@ def _draft(agent: StreamingVoiceAgent, folder: Path) -> None:
 # --- What is printed ------------------------------------------------------------------------------
 
 
-def _print_turn(number: int, turn: Turn, notes: _Notes | None) -> None:
+def _label(agent: StreamingVoiceAgent) -> str:
+    """Return what is to be said wherever the language model speaks."""
+    from voice_agent_lab.engines.local_mind import TRUE_IN_TIME, LocalMind
+
+    return f"({TRUE_IN_TIME}) " if isinstance(agent.llm, LocalMind) else ""
+
+
+def _print_turn(number: int, turn: Turn, notes: _Notes | None, label: str) -> None:
     say(f"\n=== Turn {number}: {turn.user_input} ===")
     metrics = turn.metrics
     how_sure = ""
@@ -272,7 +329,7 @@ def _print_turn(number: int, turn: Turn, notes: _Notes | None) -> None:
             say(notes.hint)
         return
     say(f"{_at(metrics.asr_complete)}  final     {turn.transcript}")
-    say(f"{_at(metrics.playback_started)}  answer    {turn.reply}\n")
+    say(f"{_at(metrics.playback_started)}  answer    {label}{turn.reply}\n")
     say(f"{DEMO_BUDGETS.judge(turn.latencies)}\n")
     say(str(turn))
     for gap in turn.underruns:

@@ -10,6 +10,8 @@ known what that cost. Both are awaited in the same way, so an agent cannot tell 
 - ``sphinx``: a recogniser that knows the sentences of a grammar (`PocketSphinxASR`)
 - ``installed``: the best of these that are installed, and why a better one is not
 - ``files``: a user who was recorded (`RecordedUser`)
+- ``openai_chat``: any language model behind an OpenAI-compatible server (`OpenAIChat`)
+- ``local_mind``: a small one on this machine (`LocalMind`), true in time, not in content
 
 All compute goes through `asyncio.to_thread`. In real time that is a worker thread, and the event
 loop stays free for the microphone. In virtual time the loop runs the function in place and moves

@@ -83,13 +83,30 @@ def _made(turn: Turn, chunk: int) -> list[Span]:
             )
             busy = k > 0 and _same(chunks[k - 1].time, start)
             item = chunks[k - 1] if busy else _ending(tokens[:j], start)
+            if item is None:  # text that the agent says of its own while a tool works
+                steps += _called(turn, start)
         else:
             j = tokens.index(item)
             steps.append(Span("llm", "tokens" if j else "first token", start, item.time))
+            if tools := _used(turn, start):
+                steps += tools
+                start = tools[-1].start
             busy = j > 0 and _same(tokens[j - 1].time, start)
             item = tokens[j - 1] if busy else (_ending(chunks[:k], start) if j else None)
             k = chunks.index(item) + 1 if item and item.stage == "tts" else k
     return steps
+
+
+def _used(turn: Turn, end: float) -> list[Span]:
+    """Return the tool that had done its work at a moment, and the model's call before it, the last first."""
+    tool = next((s for s in turn.spans if s.stage == "tool" and _same(s.end, end)), None)
+    return [Span("tool", "tool", tool.start, tool.end), *_called(turn, tool.start)] if tool else []
+
+
+def _called(turn: Turn, at: float) -> list[Span]:
+    """Return the language model's work on a call that came at a moment, and what that waited for; the last first."""
+    call = next((s for s in turn.spans if s.name == "tool call" and _same(s.end, at)), None)
+    return [call, *_used(turn, call.start)] if call else []
 
 
 def _joined(steps: Sequence[Span]) -> list[Span]:

@@ -78,6 +78,30 @@ CATALOGUE = (
     EventKind(
         "llm", "token", "A token came.", {"text": "the token", "took": "seconds of work on it", **_ATTEMPT}
     ),
+    EventKind(
+        "llm",
+        "empty_chunk",
+        "The first chunk of an answer came, and held no text: time to first chunk ends here.",
+        _ATTEMPT,
+    ),
+    EventKind(
+        "llm",
+        "call",
+        "The language model wishes that a tool be called.",
+        {"tool": "its name", "took": "seconds of work until the first call", **_ATTEMPT},
+    ),
+    EventKind(
+        "llm",
+        "retry",
+        "The service did not answer, and is asked again.",
+        {"error": "what went wrong", "wait": "seconds until then"},
+    ),
+    EventKind(
+        "llm",
+        "fallback",
+        "The language model failed, and another one is asked.",
+        {"error": "what went wrong"},
+    ),
     EventKind("llm", "complete", "The reply is whole.", _ATTEMPT),
     EventKind(
         "llm",
@@ -86,7 +110,39 @@ CATALOGUE = (
         {**_ATTEMPT, "lead": "seconds by which it had begun before"},
     ),
     EventKind("llm", "withdrawn", "An eager answer was wrong.", {**_ATTEMPT, "why": "what showed it"}),
-    EventKind("aggregation", "piece", "A piece of text was complete.", {"text": "the piece", **_ATTEMPT}),
+    EventKind(
+        "tool",
+        "called",
+        "A tool began to work.",
+        {
+            "tool": "its name",
+            "arguments": "a JSON object",
+            "round": "which time the model called in this turn; what it calls at once is one round",
+        },
+    ),
+    EventKind(
+        "tool",
+        "returned",
+        "A tool has done its work.",
+        {"tool": "its name", "text": "its result, as the model is given it"},
+    ),
+    EventKind(
+        "tool",
+        "failed",
+        "A tool failed; the model is told.",
+        {"error": "the error's class and message"},
+    ),
+    EventKind(
+        "aggregation",
+        "piece",
+        "A piece of text was complete.",
+        {
+            "text": "the piece",
+            "calls": "after how many rounds of tools it is; absent if none",
+            "aside": "why the agent says it of its own; absent if it is the language model's",
+            **_ATTEMPT,
+        },
+    ),
     EventKind("tts", "piece", "The voice took a piece of text.", {"text": "the piece", **_ATTEMPT}),
     EventKind("tts", "piece_complete", "The voice came back for the next piece.", _ATTEMPT),
     EventKind("tts", "text_complete", "There was no further piece for the voice.", _ATTEMPT),
@@ -115,6 +171,16 @@ CATALOGUE = (
     ),
     EventKind("playback", "ended", "The last sample reached the user's ear."),
     EventKind("agent", "state", "The agent's state changed.", {"state": "the new one"}),
+    EventKind(
+        "agent",
+        "aside",
+        "The agent says something of its own, which is no answer.",
+        {
+            "text": "the words",
+            "why": "'filler' while a tool works, 'apology' when the language model failed",
+            **_ATTEMPT,
+        },
+    ),
     EventKind("agent", "paused", "The agent held its sound, because the user spoke over it."),
     EventKind("agent", "resumed", "That was no interruption."),
     EventKind("agent", "barge_in", "The user's interruption began."),
@@ -128,7 +194,7 @@ CATALOGUE = (
         for stage in ("microphone", "vad", "endpointing", "asr", "llm", "aggregation", "tts", "playback")
     ),
 )
-"""Every event that the agent and the simulated stages record, in the order of the chain."""
+"""Every event that the agent and its parts record, in the order of the chain."""
 
 STAGES = tuple(dict.fromkeys(kind.stage for kind in CATALOGUE))
 """The stages of the catalogue, in order."""

@@ -19,10 +19,10 @@ exactly as windows tell, the end was heard.
 """
 
 from dataclasses import dataclass, field
-from math import isnan
+from math import isnan, nan
 
 from voice_agent_lab.measure.audible import WINDOW
-from voice_agent_lab.measure.log import Event, EventLog
+from voice_agent_lab.measure.log import Event, EventLog, to_the_nanosecond
 from voice_agent_lab.measure.words import joined, word_ends, words
 
 CHARS_PER_SECOND = 15
@@ -143,7 +143,74 @@ def text_heard(log: EventLog) -> str:
         left -= made
         if left < -_HALF_SAMPLE or not passage.whole:
             break
-    return _in_reply(heard, "".join(event.detail["text"] for event in log.all("llm", "token")))
+    return _in_reply(heard, said(log))
+
+
+def said(log: EventLog) -> str:
+    """Return all text that was for the voice: the language model's tokens, and what the agent says of its own.
+
+    Where a model calls a tool or the agent speaks of its own, a word has ended.
+    """
+    text = ""
+    for event in log:
+        kind = event.stage, event.name
+        if kind in (("tool", "called"), ("agent", "aside")) and text and not text[-1].isspace():
+            text += " "
+        if kind in (("llm", "token"), ("agent", "aside")):
+            text += event.detail["text"]
+    return text
+
+
+def begins_in(log: EventLog, piece: Event) -> tuple[Event, float] | None:
+    """Return the chunk in which the sound of a piece begins, and its place in all sound of the turn, in seconds.
+
+    None, if no sound was made of it.
+    """
+    before = 0.0  # seconds of sound
+    for passage in passages(log):
+        if piece in passage.pieces:
+            texts = [taken.detail["text"] for taken in passage.pieces]
+            rate = passage.audible / max(1, sum(map(len, texts)))
+            left = rate * sum(map(len, texts[: passage.pieces.index(piece)]))
+            for chunk in passage.chunks:
+                for start, end in _stretches(chunk):
+                    if end - start > left + _HALF_SAMPLE:
+                        return chunk, before + start + left
+                    left = max(0.0, left - (end - start))
+                before += chunk.detail["seconds"]
+            return None
+        before += sum(chunk.detail["seconds"] for chunk in passage.chunks)
+    return None
+
+
+def audible_at(log: EventLog, place: float) -> tuple[float, float, float]:
+    """Return when the sound at a place in all sound of the turn was heard, in seconds.
+
+    Returns
+    -------
+    sounds : float
+        When the chunk with it began to sound, or what was left of that after a pause.
+    heard : float
+        When the place itself was heard.
+    free : float
+        When the sound before that chunk ended. All three are ``nan`` if it was not played.
+    """
+    stretches: list[list[float]] = []  # from and to which place, and when it began
+    for event in log:
+        if event.stage != "playback":
+            continue
+        if event.name == "chunk":
+            begins = stretches[-1][1] if stretches else 0.0
+            stretches.append([begins, begins + event.detail["seconds"], event.time])
+        elif event.name in ("paused", "stopped") and stretches:
+            stretches[-1][1] -= event.detail["unheard"]
+    free = nan
+    for begins, ends, time in stretches:
+        if place < ends - _HALF_SAMPLE:
+            offset = max(0.0, place - begins)
+            return time, to_the_nanosecond(time + offset), free
+        free = to_the_nanosecond(time + ends - begins)
+    return nan, nan, nan
 
 
 def _played(log: EventLog) -> float:

@@ -74,6 +74,8 @@ class LatencyMetrics(_Shown):
         Recognition began; its first partial; its final transcript.
     llm_started, llm_first_token, llm_complete : float
         The language model was asked; its first token; its last.
+    llm_first_chunk : float
+        The first chunk of its stream, which many services send before any text.
     tts_started, tts_first_chunk, tts_complete : float
         The first piece of text was handed to synthesis; its first audio; its last.
     speech_ended : float
@@ -82,6 +84,9 @@ class LatencyMetrics(_Shown):
         Endpointing decided that the user had finished.
     playback_started, playback_ended : float
         The first audible sample at the user's ear, and the end of the sound.
+    answer_started : float
+        The first audible sample of the answer, where a filler, or what is said before a tool is called,
+        is none. Without these it is `playback_started`.
 
     Examples
     --------
@@ -108,6 +113,21 @@ class LatencyMetrics(_Shown):
     end_of_turn: float = nan
     playback_started: float = nan
     playback_ended: float = nan
+    llm_first_chunk: float = nan
+    answer_started: float = nan
+
+    @property
+    def stamps(self) -> dict[str, float]:
+        """Each stamp by its name, in seconds; that of the first chunk and that of the answer where they say more.
+
+        They say more where the first chunk is not the first token, and the first sound not the answer's.
+        """
+        stamps = {f.name: getattr(self, f.name) for f in fields(self)}
+        if isnan(self.llm_first_chunk) or self.llm_first_chunk == self.llm_first_token:
+            del stamps["llm_first_chunk"]
+        if isnan(self.playback_started) or self.playback_started == self.answer_started:
+            del stamps["answer_started"]
+        return stamps
 
     @property
     def voice_to_voice(self) -> float:
@@ -115,8 +135,18 @@ class LatencyMetrics(_Shown):
         return interval(self.speech_ended, self.playback_started, "voice-to-voice")
 
     @property
+    def time_to_answer(self) -> float:
+        """Seconds from the true end of speech to the first sound of the answer: a filler cannot shorten it."""
+        return interval(self.speech_ended, self.answer_started, "time to answer")
+
+    @property
+    def time_to_first_chunk(self) -> float:
+        """Seconds from asking the language model to the first chunk of its stream, with text or without."""
+        return interval(self.llm_started, self.llm_first_chunk, "time to first chunk")
+
+    @property
     def time_to_first_token(self) -> float:
-        """Seconds from asking the language model to its first token."""
+        """Seconds from asking the language model to its first token, with text in it; a tool's work included."""
         return interval(self.llm_started, self.llm_first_token, "time to first token")
 
     def get_time_to_first_audio(self) -> float:
@@ -136,7 +166,7 @@ class LatencyMetrics(_Shown):
 
     def table(self) -> pd.DataFrame:
         """Return the stamps in the order in which they happened, then the intervals, as text."""
-        stamps = {f.name: getattr(self, f.name) for f in fields(self)}
+        stamps = self.stamps
         in_order = sorted(stamps.items(), key=lambda item: inf if isnan(item[1]) else item[1])
         intervals = {
             "time to first token": self.time_to_first_token,
@@ -144,6 +174,10 @@ class LatencyMetrics(_Shown):
             "total latency (the article's)": self.get_total_latency(),
             "voice-to-voice": self.voice_to_voice,
         }
+        if "llm_first_chunk" in stamps:
+            intervals = {"time to first chunk": self.time_to_first_chunk, **intervals}
+        if "answer_started" in stamps:
+            intervals["time to answer"] = self.time_to_answer
         return pd.DataFrame(
             {"time": {name: format_seconds(value) for name, value in [*in_order, *intervals.items()]}}
         )

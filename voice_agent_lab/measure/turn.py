@@ -17,7 +17,16 @@ from math import inf, isnan, nan
 
 import pandas as pd
 
-from voice_agent_lab.measure.heard import passages, text_heard
+from voice_agent_lab.measure.answer import (
+    Row,
+    answer,
+    answer_text,
+    first_text,
+    first_tokens,
+    rows_of_tools,
+    tool_rounds,
+)
+from voice_agent_lab.measure.heard import passages, said, text_heard
 from voice_agent_lab.measure.latency import LatencyMetrics, _Shown, format_seconds, interval
 from voice_agent_lab.measure.log import Event, EventLog
 
@@ -36,7 +45,7 @@ class Span:
 class Part:
     """One contiguous part of the wait: what it is, who owns it, and when (seconds).
 
-    `owner` is one of "service", "setting", "pipeline", "network" and "device": whom to ask for the
+    `owner` is one of "service", "setting", "pipeline", "network", "device" and "tool": whom to ask for the
     milliseconds back.
     """
 
@@ -52,7 +61,8 @@ class Part:
         return interval(self.start, self.end, self.name)
 
 
-# Each part of the wait: its name, its stage, its owner, and the event that ends it.
+# Each part of the wait: its name, its stage, its owner, and the event that ends it. What tools add stands
+# before the first token.
 _PARTS = (
     ("last frame", "microphone", "setting", ("microphone", "speech_captured")),
     ("input transport", "microphone", "network", ("microphone", "speech_delivered")),
@@ -69,6 +79,17 @@ _PARTS = (
     ("output transport", "playback", "network", ("playback", "chunk")),
     ("leading silence", "tts", "service", ("playback", "started")),
 )
+
+
+_BEFORE_TEXT = next(k for k, part in enumerate(_PARTS) if part[0] == "first token")
+_ORDER = (
+    *(part[0] for part in _PARTS[:_BEFORE_TEXT]),
+    *("tool call", "filler delay", "tool", "failure"),
+    *(part[0] for part in _PARTS[_BEFORE_TEXT:-2]),
+    "filler",
+    *(part[0] for part in _PARTS[-2:]),
+)
+"""The names of the parts in the order of a turn."""
 
 
 @dataclass(repr=False)
@@ -120,8 +141,8 @@ class Turn(_Shown):
 
     @property
     def reply(self) -> str:
-        """What the language model generated."""
-        return "".join(e.detail["text"] for e in self.counted.all("llm", "token")).strip()
+        """What was to be said: what the language model generated, and a filler or an apology where there was one."""
+        return said(self.counted).strip()
 
     @property
     def heard(self) -> str:
@@ -170,6 +191,8 @@ class Turn(_Shown):
             end_of_turn=first("endpointing", "end_of_turn"),
             playback_started=first("playback", "started"),
             playback_ended=min(first("playback", "ended"), first("playback", "stopped"), key=_nan_last),
+            llm_first_chunk=min(first("llm", "empty_chunk"), first("llm", "token"), key=_nan_last),
+            answer_started=answer(log).audible,
         )
 
     @property
@@ -194,13 +217,22 @@ class Turn(_Shown):
         later = [chunk for passage in spoken for chunk in passage.chunks[1:]]
         once = {
             "asr_finalization": interval(log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"),
-            "llm_first_token": metrics.time_to_first_token,
             "time_to_first_audio": metrics.get_time_to_first_audio(),
             "voice_to_voice": metrics.voice_to_voice,
         }
+        thought = {id(event) for event in first_tokens(log)}
+        asked = [
+            e.detail["took"]
+            for e in (*log.all("llm", "call"), *tokens)
+            if e.name == "call" or id(e) in thought
+        ]
+        first = metrics.time_to_first_token
+        if not tool_rounds(log):  # asked once
+            asked = [] if isnan(first) else [first]
         return {
             "asr_processing": [e.detail["took"] for e in log.all("asr", "frame")],
-            "llm_token_generation": [e.detail["took"] for e in tokens[1:]],
+            "llm_first_token": asked,
+            "llm_token_generation": [e.detail["took"] for e in tokens if id(e) not in thought],
             "tts_first_chunk": [interval(p.time, c.time) for p, c in firsts if c.time >= p.time],
             "tts_chunk_generation": [e.detail["took"] for e in later],
             **{name: [] if isnan(seconds) else [seconds] for name, seconds in once.items()},
@@ -220,16 +252,33 @@ class Turn(_Shown):
         An event that is missing from the log (a recogniser without endpointing, say) leaves its
         part to the next one. Parts of no length are left out.
         """
-        start, end = self.metrics.speech_ended, self.metrics.playback_started
+        log = self.counted
+        return self._parts(self.metrics.playback_started, _rows(log, first_text(log)))
+
+    @property
+    def parts_to_answer(self) -> tuple[Part, ...]:
+        """The contiguous parts of time to answer, in order; empty if it was not measured.
+
+        They are those of voice-to-voice, unless something was said before the answer: a part "filler"
+        is the time for which the answer was ready and had to wait, because that was made or said first.
+        """
+        log, metrics = self.counted, self.metrics
+        if metrics.answer_started == metrics.playback_started:
+            return self.parts
+        return self._parts(metrics.answer_started, _rows_to_answer(log))
+
+    def _parts(self, end: float, rows: Sequence[Row]) -> tuple[Part, ...]:
+        """Return the parts of the wait up to a moment: each begins where the one before ends."""
+        start = self.metrics.speech_ended
         if isnan(start) or isnan(end):
             return ()
-        parts, reached, log = [], start, self.counted
-        decided = _decision(log)
-        for name, stage, owner, event in _PARTS:
-            # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
-            time = decided.get(name, log.last(*event) if event == ("asr", "frame") else log.first(*event))
+        parts: list[Part] = []
+        reached = start
+        for name, stage, owner, time in rows:
             time = min(time, end)
             if time > reached:
+                if parts and parts[-1].name == name:  # of tools that work at once, or one after another
+                    reached = parts.pop().start
                 parts.append(Part(name, stage, owner, reached, time))
                 reached = time
         return tuple(parts)
@@ -239,13 +288,14 @@ class Turn(_Shown):
         """When each stage was busy, for a timeline: finished spans only."""
         m, log = self.metrics, self.counted
         frames_done = log.last("asr", "frame")
+        firsts = {id(event) for event in first_tokens(log)}
         candidates = [
             Span("user", "speech", log.first("user", "speech_started"), m.speech_ended),
             Span("endpointing", "waiting for silence", m.speech_ended, m.end_of_turn),
             Span("asr", "recognition", m.audio_chunk_received, frames_done),
             Span("asr", "finalisation", frames_done, m.asr_complete),
-            Span("llm", "first token", m.llm_started, m.llm_first_token),
-            *_busy("llm", "tokens", log.all("llm", "token")[1:]),
+            *_thinking(log),
+            *_busy("llm", "tokens", [e for e in log.all("llm", "token") if id(e) not in firsts]),
             Span("tts", "first chunk", m.tts_started, m.tts_first_chunk),
             *_busy("tts", "chunks", log.all("tts", "chunk")[1:]),
         ]
@@ -261,10 +311,73 @@ class Turn(_Shown):
         return next((e.detail["text"] for e in self.log.all("user", "input")), "")
 
     def table(self) -> pd.DataFrame:
-        """Return the parts of the wait with their owners; the last row is their sum, voice-to-voice."""
-        rows = [(part.name, part.owner, format_seconds(part.seconds)) for part in self.parts]
-        rows.append(("voice-to-voice", "", format_seconds(self.metrics.voice_to_voice)))
-        return pd.DataFrame(rows, columns=["part", "owner", "seconds"]).set_index("part")
+        """Return the parts of the wait with their owners; the last row is their sum, voice-to-voice.
+
+        Where something was said before the answer, a second column has the parts of the wait for that, and
+        their sum stands in a row of its own: time to answer.
+        """
+        parts, metrics = self.parts, self.metrics
+        rows = [(part.name, part.owner, format_seconds(part.seconds)) for part in parts]
+        rows.append(("voice-to-voice", "", format_seconds(metrics.voice_to_voice)))
+        table = pd.DataFrame(rows, columns=["part", "owner", "seconds"]).set_index("part")
+        said_before = metrics.answer_started != metrics.playback_started and not isnan(
+            metrics.playback_started
+        )
+        return self._beside_the_answer() if said_before else table
+
+    def _beside_the_answer(self) -> pd.DataFrame:
+        """Return the parts of voice-to-voice and those of time to answer side by side."""
+        columns = (_sums(self.parts), _sums(self.parts_to_answer))
+        owners = {part.name: part.owner for part in (*self.parts, *self.parts_to_answer)}
+        order = sorted(owners, key=lambda name: _ORDER.index(name))
+        cells = [[format_seconds(c[name]) if name in c else "" for c in columns] for name in order]
+        rows = [(name, owners[name], *cell) for name, cell in zip(order, cells, strict=True)]
+        rows.append(("voice-to-voice", "", format_seconds(self.metrics.voice_to_voice), ""))
+        rows.append(("time to answer", "", "", format_seconds(self.metrics.time_to_answer)))
+        return pd.DataFrame(rows, columns=["part", "owner", "seconds", "to the answer"]).set_index("part")
+
+
+def _rows(log: EventLog, text: Event | None) -> list[Row]:
+    """Return the parts of the wait for the sound of a text: a token, or what the agent says of its own."""
+    decided, rows = _decision(log), list[Row]()
+    for name, stage, owner, event in _PARTS:
+        # Frames and pieces repeat: recognition ends with its last frame, all else with its first.
+        time = decided.get(name, log.last(*event) if event == ("asr", "frame") else log.first(*event))
+        if event != ("llm", "token"):
+            rows.append((name, stage, owner, time))
+            continue
+        if text is not None:
+            rows += rows_of_tools(log, until=text)
+            rows.append(_thought_of(text))
+    return rows
+
+
+def _thought_of(text: Event) -> Row:
+    """Return the part of the wait that ends with a token, or with what the agent says of its own."""
+    if text.stage == "llm":
+        return "first token", "llm", "service", text.time
+    if text.detail["why"] == "apology":
+        return "failure", "llm", "service", text.time
+    return "filler delay", "agent", "setting", text.time
+
+
+def _rows_to_answer(log: EventLog) -> list[Row]:
+    """Return the parts of the wait for the first sound of the answer, where something is said before it."""
+    came, text = answer(log), answer_text(log)
+    ends = {
+        "text aggregation": came.ready,
+        "first chunk": came.chunk,
+        "output transport": came.sounds,
+        "leading silence": came.audible,
+    }
+    rows = [(name, stage, owner, ends.get(name, time)) for name, stage, owner, time in _rows(log, text)]
+    for before, free in (
+        ("first chunk", came.piece),
+        ("output transport", came.free),
+    ):  # the voice; the loudspeaker
+        place = next(k for k, row in enumerate(rows) if row[0] == before)
+        rows.insert(place, ("filler", "agent", "setting", free))
+    return rows
 
 
 def _decision(log: EventLog) -> dict[str, float]:
@@ -300,8 +413,38 @@ def _catching_up(log: EventLog) -> float:
     return max(0.0, round(log.last("asr", "frame") - done, 9)) if done else 0.0
 
 
+def _sums(parts: Sequence[Part]) -> dict[str, float]:
+    """Return the seconds of the parts by their names: after two rounds of tools there are two of a name."""
+    sums: dict[str, float] = {}
+    for part in parts:
+        sums[part.name] = round(sums.get(part.name, 0.0) + part.seconds, 9)
+    return sums
+
+
 def _nan_last(value: float) -> float:
     return inf if isnan(value) else value
+
+
+def _thinking(log: EventLog) -> list[Span]:
+    """Return when the language model was asked until it gave something, and when tools worked."""
+    spans: list[Span] = []
+    asked = log.first("llm", "started")
+    opened: list[Event] = []
+    for event in log:
+        kind = event.stage, event.name
+        if kind == ("llm", "call"):
+            spans.append(Span("llm", "tool call", interval(event.detail["took"], event.time), event.time))
+        elif kind == ("tool", "called"):
+            opened.append(event)
+        elif event.stage == "tool" and opened:
+            began = next((e for e in opened if e.detail["tool"] == event.detail.get("tool")), opened[0])
+            opened.remove(began)
+            spans.append(Span("tool", began.detail["tool"], began.time, event.time))
+            asked = event.time
+        elif kind == ("llm", "token") and not isnan(asked):
+            spans.append(Span("llm", "first token", asked, event.time))
+            asked = nan
+    return spans
 
 
 def _busy(stage: str, name: str, items: Sequence[Event]) -> list[Span]:
@@ -342,7 +485,7 @@ def turns_table(turns: list[Turn]) -> pd.DataFrame:
                 "underrun": nan
                 if isnan(metrics.playback_started)
                 else round(sum(u.end - u.start for u in turn.underruns), 9),
-                **{part.name: part.seconds for part in turn.parts},
+                **_sums(turn.parts),
             }
         )
     return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="turn"))

@@ -7,7 +7,6 @@ literature is; the stamps of a turn are in seconds since the microphone opened.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from itertools import accumulate
 from math import isnan
 
@@ -106,7 +105,12 @@ _LANES = {
     "tts": "voice",
     "playback": "playback",
 }
-_LANE_OF = {"audio_chunk_received": "microphone", "speech_ended": "user", "end_of_turn": "endpointing"}
+_LANE_OF = {
+    "audio_chunk_received": "microphone",
+    "speech_ended": "user",
+    "end_of_turn": "endpointing",
+    "answer_started": "playback",
+}
 _INTERVALS = (
     ("time to first token", "llm_started", "llm_first_token"),
     ("time to first audio", "asr_complete", "tts_first_chunk"),
@@ -137,7 +141,8 @@ def stamps_of_a_turn(turn: Turn) -> Figure:
     lanes = list(_LANES)
     for span in turn.spans:
         look = {"color": STAGE_COLOURS[span.stage], "alpha": 0.35, "linewidth": 0}
-        axes.barh(lanes.index(span.stage), span.end - span.start, 0.6, left=span.start, **look)
+        lane = lanes.index("llm" if span.stage == "tool" else span.stage)
+        axes.barh(lane, span.end - span.start, 0.6, left=span.start, **look)
     for number, name, time in stamps:
         lane = lanes.index(_LANE_OF.get(name, name.split("_")[0]))
         axes.plot([time], [lane], "o", color="white", markeredgecolor="black", markersize=11, clip_on=False)
@@ -152,7 +157,7 @@ def stamps_of_a_turn(turn: Turn) -> Figure:
 
 def _numbered_stamps(metrics: LatencyMetrics) -> list[tuple[int, str, float]]:
     """Return the stamps that were measured, in order of time: their number, name and time in seconds."""
-    stamps = [(getattr(metrics, f.name), f.name) for f in fields(metrics)]
+    stamps = [(time, name) for name, time in metrics.stamps.items()]
     measured = sorted((s for s in stamps if not isnan(s[0])), key=lambda stamp: stamp[0])
     return [(number, name, time) for number, (time, name) in enumerate(measured, 1)]
 

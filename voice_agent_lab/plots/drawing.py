@@ -30,6 +30,7 @@ STAGE_COLOURS = {
     "endpointing": "#D55E00",
     "asr": "#56B4E9",
     "llm": "#0072B2",
+    "tool": "#999999",
     "aggregation": "#8CC0DC",
     "tts": "#E69F00",
     "playback": "#009E73",
@@ -38,7 +39,7 @@ STAGE_COLOURS = {
 """One colour for each stage: the eight of Okabe and Ito, which colour-blind people can tell apart.
 
 The two stages without much time of their own have a lighter one: voice activity that of endpointing,
-aggregation that of the language model.
+aggregation that of the language model. A tool, which few turns have, is grey.
 """
 
 STATE_STAGES = {

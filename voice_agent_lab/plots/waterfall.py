@@ -43,6 +43,7 @@ _ROWS = {
     "tts": "voice",
     "playback": "playback",
 }
+_ROW_OF = {"tool": "llm"}  # the language model has a tool do a part of its work
 _BUDGETED = {
     "finalisation": "asr_finalization",
     "first token": "llm_first_token",
@@ -71,7 +72,13 @@ def turn_timeline(turn: Turn, budgets: LatencyBudgets | None = None, *, end: flo
     """
     spans, failures, metrics = turn.spans, _failures(turn), turn.metrics
     rows = [
-        _row(turn, stage, [s for s in spans if s.stage == stage], budgets, failures.get(stage))
+        _row(
+            turn,
+            stage,
+            [s for s in spans if _ROW_OF.get(s.stage, s.stage) == stage],
+            budgets,
+            failures.get(stage),
+        )
         for stage in _ROWS
     ]
     reach = max([s.end for s in spans], default=1.0)
@@ -213,7 +220,7 @@ def _empty_figure(end: float, failures: Iterable[Event]) -> tuple[Figure, Axes]:
 
 def _draw_row(axes: Axes, y: float, row: _Row) -> None:
     """Draw the bars of a row, the underruns between them, and a mark where each budget ends."""
-    colours = [tint(row.stage, bar.name) for bar in row.bars]
+    colours = [tint(bar.stage, bar.name) for bar in row.bars]
     _draw_bars(axes, y, row.bars, label=row.stage, facecolors=colours)
     if row.underruns:
         # One hatched bar behind the others: it is seen where none of them covers it.

@@ -2,16 +2,21 @@
 
 The simulated model thinks of nothing. It finds a canned reply by the words of the prompt and yields
 it a word at a time, with the timing of a real one. What it says does not matter here; when does.
+
+A model needs one method, `generate_response`, which is given the words of the user. One that can do
+more has a second, `respond`: it is given what was said and heard before, and may call tools.
 """
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from voice_agent_lab.stages.distributions import Distribution, drawn
+from voice_agent_lab.stages.tools import Tool, ToolCall
 
 REPLIES: Mapping[str, str] = {
     "hello hi hey": "Hello there! I am doing well, thank you. What can I do for you today?",
@@ -34,6 +39,38 @@ class LanguageModel(Protocol):
 
     def generate_response(self, prompt: str) -> AsyncIterator[str]:
         """Yield the reply piece by piece, spaces included; an empty piece counts for nothing."""
+        ...
+
+
+@dataclass(frozen=True)
+class Message:
+    """Something that was said in the conversation, or done.
+
+    Attributes
+    ----------
+    role : str
+        Whose it is: "user", "assistant" or "tool".
+    text : str
+        The words; of an earlier answer only what was heard, of a tool its result.
+    calls : tuple of ToolCall
+        What the assistant called instead of saying more.
+    of : str
+        The identity of the call that a tool's result is of.
+    """
+
+    role: str
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    of: str = ""
+
+
+class ConversationalModel(LanguageModel, Protocol):
+    """A language model that knows what was said before, and may call tools."""
+
+    def respond(
+        self, messages: Sequence[Message], tools: Sequence[Tool] = ()
+    ) -> AsyncIterator[str | ToolCall]:
+        """Yield the reply to the last message piece by piece, or calls; then it is asked again with their results."""
         ...
 
 
@@ -88,3 +125,51 @@ class StreamingLLM:
             await asyncio.sleep(wait())
             yield word + " "
             wait = self._token
+
+
+class ToolCallingLLM(StreamingLLM):
+    """A simulated language model that calls a tool before it answers certain questions.
+
+    Parameters
+    ----------
+    calls : mapping of str to str
+        Names of tools under the words, separated by spaces, that call for them. A call comes after the
+        time to the first token, and after its result the model takes that time again.
+    preface : str
+        What the model says before a call, if anything.
+    **options
+        As of `StreamingLLM`. In a reply, ``{result}`` stands for what the tool returned.
+
+    Examples
+    --------
+    >>> from voice_agent_lab.stages.tools import Tools, simulated_tool
+    >>> llm = ToolCallingLLM({"weather": "look_up"}, replies={"weather": "It is {result}."})
+    >>> tools = Tools([simulated_tool("look_up", takes=0.8, result="sunny")], filler="One moment.")
+    >>> agent = StreamingVoiceAgent(llm=llm, tools=tools)
+    >>> metrics = simulate(agent.process_turn("How is the weather?"))
+    >>> metrics.voice_to_voice, metrics.time_to_answer, agent.turns[0].reply  # seconds, seconds, and words
+    (1.4, 2.54, 'One moment. It is sunny.')
+    """
+
+    def __init__(self, calls: Mapping[str, str], *arguments: Any, preface: str = "", **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._calls = {word: name for words, name in calls.items() for word in words.lower().split()}
+        self._preface = preface
+
+    async def respond(
+        self, messages: Sequence[Message], tools: Sequence[Tool] = ()
+    ) -> AsyncIterator[str | ToolCall]:
+        """Yield a call if a word of the user's calls for a tool that is offered, else the reply."""
+        prompt = next(message.text for message in reversed(messages) if message.role == "user")
+        result = messages[-1].text if messages[-1].role == "tool" else None
+        known = (self._calls.get(word) for word in re.findall(r"\w+", prompt.lower()))
+        name = next((n for n in known if n in {tool.name for tool in tools}), None)
+        said = self._preface if name and result is None else self.reply_to(prompt)
+        wait = self._first_token
+        for word in said.replace("{result}", result or "").split():
+            await asyncio.sleep(wait())
+            yield word + " "
+            wait = self._token
+        if name and result is None:
+            await asyncio.sleep(wait())
+            yield ToolCall(name)

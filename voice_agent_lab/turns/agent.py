@@ -45,6 +45,7 @@ from voice_agent_lab.stages.endpointing import (
 from voice_agent_lab.stages.llm import LanguageModel, StreamingLLM
 from voice_agent_lab.stages.microphone import AudioInputStream, Microphone
 from voice_agent_lab.stages.playback import Loudspeaker, Playback
+from voice_agent_lab.stages.tools import Tools
 from voice_agent_lab.stages.tts import StreamingTTS, Synthesiser
 from voice_agent_lab.stages.vad import EnergyVAD, VoiceActivityDetector
 from voice_agent_lab.streams import guard
@@ -55,6 +56,7 @@ from voice_agent_lab.turns.interruption import Interruption
 from voice_agent_lab.turns.script import Say
 from voice_agent_lab.turns.speculation import Eager
 from voice_agent_lab.turns.states import AgentState, StateMachine
+from voice_agent_lab.turns.thinking import Thinking
 
 _NEEDED = {
     "audio": ("chunk_size", "sample_rate", "latency"),
@@ -88,6 +90,12 @@ class StreamingVoiceAgent:
     audio, vad, endpointing, asr, llm, tts, playback : optional
         Components to use instead of the simulated ones, each with the same protocol. A simulated
         policy of endpointing is copied, so that it can be given to many agents.
+    tools : Tools, optional
+        What the language model may call in the middle of a turn, and what the agent says meanwhile.
+        They need a model with ``respond``; see `stages.llm.ConversationalModel`.
+    apology : str
+        What the agent says if the language model fails; then the turn ends like any other, with the
+        failure in its log. If empty, the failure is raised.
     eager : Eager, optional
         When an eager agent bets; see `speculation`. Only with ``overlap="eager"``.
     interruption : Interruption, optional
@@ -143,6 +151,8 @@ class StreamingVoiceAgent:
         llm: LanguageModel | None = None,
         tts: Synthesiser | None = None,
         playback: Loudspeaker | None = None,
+        tools: Tools | None = None,
+        apology: str = "",
         eager: Eager | None = None,
         interruption: Interruption | None = None,
         max_listening: float = 60.0,
@@ -178,6 +188,10 @@ class StreamingVoiceAgent:
         self.playback = Playback() if playback is None else playback
         self._check(_NEEDED)
         self._check_rates()
+        self.tools = check_kind("tools", tools or Tools(), Tools)
+        if self.tools.functions:
+            check_component("llm", self.llm, "respond")
+        self.apology = check_kind("apology", apology, str)
         self.interruption = check_kind("interruption", interruption or Interruption(), Interruption)
         self.overlap, self.aggregation = overlap, check_unit(aggregation)
         self.eager = check_kind("eager", eager or Eager(), Eager)
@@ -231,7 +245,7 @@ class StreamingVoiceAgent:
     def answering(self) -> Answering:
         """The second half of a turn, with the agent's components as they are now."""
         return Answering(
-            self.llm, self.tts, self.playback,
+            Thinking(self.llm, self.tools, self.apology, lambda: self.history), self.tts, self.playback,
             overlap=self.overlap, aggregation=self.aggregation, eager=self.eager,
             states=self.states, recording=self.recording,
         )  # fmt: skip
@@ -266,7 +280,8 @@ class StreamingVoiceAgent:
         Raises
         ------
         StageError
-            If a stage fails. The turn is kept with what was measured, and the agent listens again.
+            If a stage fails, and no `apology` follows. The turn is kept with what was measured, and the
+            agent listens again.
         """
         check_kind("user_input", user_input, str)
         self._check_microphone(user_input)

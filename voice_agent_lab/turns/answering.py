@@ -9,7 +9,7 @@ finished.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -17,13 +17,13 @@ import numpy as np
 
 from voice_agent_lab.measure.recording import Recording
 from voice_agent_lab.stages.aggregation import Aggregation
-from voice_agent_lab.stages.llm import LanguageModel
 from voice_agent_lab.stages.playback import Loudspeaker
 from voice_agent_lab.stages.tts import Synthesiser
 from voice_agent_lab.streams import RunAhead, guard, run_ahead
 from voice_agent_lab.turns.speculation import Eager, Speculation
 from voice_agent_lab.turns.states import AgentState, StateMachine
-from voice_agent_lab.turns.taps import all_first, generated, in_pieces, opened, synthesised
+from voice_agent_lab.turns.taps import all_first, in_pieces, opened, synthesised
+from voice_agent_lab.turns.thinking import Thinking
 
 Begun = AsyncGenerator[Any] | RunAhead[Any]
 """What an eager agent has of an answer already: tokens, or sound if its voice may start, too."""
@@ -37,7 +37,9 @@ class Answering:
 
     Parameters
     ----------
-    llm, tts, playback
+    thinking : Thinking
+        What makes the text of the answer.
+    tts, playback
         The components.
     overlap : str
         One of `OVERLAPS`.
@@ -53,7 +55,7 @@ class Answering:
 
     def __init__(
         self,
-        llm: LanguageModel,
+        thinking: Thinking,
         tts: Synthesiser,
         playback: Loudspeaker,
         *,
@@ -63,7 +65,7 @@ class Answering:
         states: StateMachine,
         recording: Recording,
     ) -> None:
-        self.llm, self.tts, self.playback = llm, tts, playback
+        self.thinking, self.tts, self.playback = thinking, tts, playback
         self.overlap, self.aggregation, self.eager = overlap, aggregation, eager
         self.states, self.recording = states, recording
 
@@ -84,7 +86,7 @@ class Answering:
         try:
             async with AsyncExitStack() as streams:
                 if begun is None or not self.eager.speak:
-                    tokens = begun or self.overlapped(generated(self.llm, transcript))
+                    tokens = begun or self.overlapped(self.thinking.text(transcript))
                     chunks = await opened(streams, run_ahead(self._voiced(tokens)))
                 else:
                     chunks = await opened(streams, _from_now_on(begun))
@@ -112,9 +114,11 @@ class Answering:
             async for chunk in await opened(streams, synthesised(self.tts, pieces, **attempt)):
                 yield chunk
 
-    def _begin(self, transcript: str, attempt: int) -> AsyncGenerator[Any]:
+    def _begin(
+        self, transcript: str, attempt: int, confirmed: Callable[[], Awaitable[object]]
+    ) -> AsyncGenerator[Any]:
         """Return an answer that begins before it is sure that the user has finished."""
-        tokens = generated(self.llm, transcript, attempt=attempt)
+        tokens = self.thinking.text(transcript, confirmed, attempt=attempt)
         return self._voiced(run_ahead(tokens), attempt=attempt) if self.eager.speak else tokens
 
 

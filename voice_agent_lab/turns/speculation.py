@@ -8,7 +8,7 @@ A bet is kept only if the final transcript has the same words; case and punctuat
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +64,7 @@ class _Attempt:
     text: str
     began: float
     answer: RunAhead[Any]
+    won: asyncio.Event
 
 
 class Speculation:
@@ -74,10 +75,15 @@ class Speculation:
     settings : Eager
         When to bet.
     begin : callable
-        Given a transcript and the number of the attempt, returns the stream of the answer.
+        Given a transcript, the number of the attempt, and what to await before doing anything that
+        cannot be withdrawn, returns the stream of the answer.
     """
 
-    def __init__(self, settings: Eager, begin: Callable[[str, int], AsyncIterator[Any]]) -> None:
+    def __init__(
+        self,
+        settings: Eager,
+        begin: Callable[[str, int, Callable[[], Awaitable[object]]], AsyncIterator[Any]],
+    ) -> None:
         self._settings, self._begin = settings, begin
         self._text, self._speech, self._silence = "", 0.0, 0.0
         self._attempts: list[_Attempt] = []
@@ -104,8 +110,9 @@ class Speculation:
             return
         if len(self._attempts) < self._settings.max_attempts and self._speech <= self._settings.max_speech:
             number = len(self._attempts) + 1
-            answer = RunAhead(self._begin(self._text, number), name=f"attempt {number}")
-            self._open = _Attempt(number, self._text, asyncio.get_running_loop().time(), answer)
+            won = asyncio.Event()
+            answer = RunAhead(self._begin(self._text, number, won.wait), name=f"attempt {number}")
+            self._open = _Attempt(number, self._text, asyncio.get_running_loop().time(), answer, won)
             self._attempts.append(self._open)
 
     def _withdraw(self, why: str) -> None:
@@ -123,6 +130,7 @@ class Speculation:
             return None
         lead = to_the_nanosecond(asyncio.get_running_loop().time() - kept.began)
         record("llm", "kept", attempt=kept.number, lead=lead)
+        kept.won.set()
         return kept.answer
 
     async def aclose(self) -> None:

@@ -18,9 +18,9 @@ from voice_agent_lab.checks import check_kind, check_sound
 from voice_agent_lab.measure.audible import audible_stretches
 from voice_agent_lab.measure.log import record, to_the_nanosecond
 from voice_agent_lab.stages.aggregation import Aggregation, aggregate
-from voice_agent_lab.stages.llm import LanguageModel
 from voice_agent_lab.stages.tts import Synthesiser
 from voice_agent_lab.streams import RunAhead, guard, named
+from voice_agent_lab.turns.thinking import Aside
 
 Closable = TypeVar("Closable", bound=AsyncGenerator[Any] | RunAhead[Any])
 
@@ -34,34 +34,51 @@ async def processed(frames: AsyncIterator[np.ndarray]) -> AsyncGenerator[np.ndar
         record("asr", "frame", took=to_the_nanosecond(loop.time() - given))
 
 
-async def generated(llm: LanguageModel, transcript: str, **attempt: int) -> AsyncGenerator[str]:
-    """Pass the language model's tokens on; `attempt` numbers an eager answer."""
-    loop = asyncio.get_running_loop()
-    record("llm", "started", **attempt)
-    asked = loop.time()
-    async with aclosing(guard("llm", llm.generate_response, transcript)) as tokens:
-        async for token in tokens:
-            with named("llm"):
-                check_kind("a token", token, str)
-            if not token:  # as many services begin: it says nothing, and is no first token
-                continue
-            record("llm", "token", text=token, took=to_the_nanosecond(loop.time() - asked), **attempt)
-            yield token
-            asked = loop.time()
-    record("llm", "complete", **attempt)
-
-
 async def in_pieces(
-    tokens: AsyncIterator[str], unit: str | int | Aggregation, **attempt: int
+    tokens: AsyncGenerator[str] | RunAhead[str], unit: str | int | Aggregation, **attempt: int
 ) -> AsyncGenerator[str]:
-    """Pass the pieces of text on that aggregation makes of the tokens."""
-    async with aclosing(guard("aggregation", aggregate, tokens, unit)) as pieces:
-        async for piece in pieces:
-            with named("aggregation"):
-                check_kind("a piece of text", piece, str)
-            if piece.strip():
-                record("aggregation", "piece", text=piece, **attempt)
-                yield piece
+    """Pass the pieces of text on that aggregation makes of the tokens; an aside is a piece of its own."""
+    stretches = _Stretches(tokens)
+    calls: dict[str, int] = {}
+    while not stretches.over:
+        async with (
+            aclosing(stretches.next()) as stretch,
+            aclosing(guard("aggregation", aggregate, stretch, unit)) as pieces,
+        ):
+            async for piece in pieces:
+                with named("aggregation"):
+                    check_kind("a piece of text", piece, str)
+                if piece.strip():
+                    record("aggregation", "piece", text=piece, **calls, **attempt)
+                    yield piece
+        if (aside := stretches.aside) is None:
+            return  # the end, or a function that has read enough
+        if aside.why == "call":
+            calls = {"calls": calls.get("calls", 0) + 1}
+        if aside.strip():
+            record("aggregation", "piece", text=str(aside), aside=aside.why, **calls, **attempt)
+            yield str(aside)
+
+
+class _Stretches:
+    """Cuts a stream of tokens where the agent says something of its own, or waits for a tool."""
+
+    def __init__(self, tokens: AsyncGenerator[str] | RunAhead[str]) -> None:
+        self._tokens, self.over = tokens, False
+        self.aside: Aside | None = None  # what ended the last stretch
+
+    async def next(self) -> AsyncGenerator[str]:
+        """Yield the tokens up to the next aside, where a word ends, or to the end."""
+        self.aside, last = None, " "
+        async for token in self._tokens:
+            if isinstance(token, Aside):
+                self.aside = token
+                if not last[-1].isspace():
+                    yield " "
+                return
+            last = token
+            yield token
+        self.over = True
 
 
 async def synthesised(
