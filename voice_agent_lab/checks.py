@@ -67,6 +67,13 @@ def check_share(name: str, value: float) -> float:
     return value
 
 
+def check_count(name: str, value: int, what: str) -> int:
+    """Return `value` if it is a whole number, 1 or more, else raise ValueError; `what` is counted."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} is {shown(value)}; it must be a whole number of {what}, 1 or more")
+    return int(value)
+
+
 def check_kind(name: str, value: Kind, kind: type[Kind]) -> Kind:
     """Return `value` if it is an instance of `kind`, else raise TypeError."""
     if not isinstance(value, kind):
