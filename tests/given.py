@@ -51,7 +51,9 @@ class OneTurn:
     taken: dict[str, int] = field(default_factory=dict)
 
     def next(self, stage: str) -> float:
-        if stage == "llm_first_token":  # an answer begins, maybe not the first one of the turn: with the same chances
+        if (
+            stage == "llm_first_token"
+        ):  # an answer begins, maybe not the first one of the turn: with the same chances
             self.taken = {name: number for name, number in self.taken.items() if name.startswith("asr")}
         number = self.taken.get(stage, 0)
         self.taken[stage] = number + 1

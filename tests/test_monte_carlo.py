@@ -1,7 +1,6 @@
 """The array model: it agrees with the event simulation to the nanosecond, whatever the agent."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +40,9 @@ def chances(seed, scales, grid):
     rng = np.random.default_rng(seed)
     latencies = {}
     for stage in STAGES:
-        draws = scales[stage] * np.exp(0.5 * rng.standard_normal((3100 if stage == "asr_processing" else 300, TURNS)))
+        draws = scales[stage] * np.exp(
+            0.5 * rng.standard_normal((3100 if stage == "asr_processing" else 300, TURNS))
+        )
         latencies[stage] = np.rint(draws * 1e9 / grid) * grid
     silences = np.round(rng.choice([0.1, 0.2, 0.3, 0.5, 0.8, 1.2], (40, TURNS)), 9)
     return Given(latencies, silences, rng.random((20, TURNS)) < 0.4)
@@ -104,7 +105,8 @@ def differences(options, said, given_):
         simulate(agent.process_turn(said))
         for name, seconds in of_turn(agent.turns[0]).items():
             ours = np.broadcast_to(arrays.get(name, 0.0), TURNS)[number]
-            if not np.array_equal(np.rint(seconds * 1e9), ours, equal_nan=True) and not (name not in arrays and np.isnan(seconds)):
+            ours = np.nan if name not in arrays and np.isnan(seconds) else ours
+            if not np.array_equal(np.rint(seconds * 1e9), ours, equal_nan=True):
                 found[number, name] = (seconds, ours / 1e9)
     return found
 

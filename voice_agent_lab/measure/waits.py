@@ -11,10 +11,15 @@ from dataclasses import dataclass, field, fields
 from math import nan
 
 import numpy as np
+import pandas as pd
 
 from voice_agent_lab.checks import check_kind
-from voice_agent_lab.measure.latency import LatencyBudgets
+from voice_agent_lab.measure.latency import BudgetReport, LatencyBudgets, _Shown, format_seconds
+from voice_agent_lab.measure.samples import Estimate, percentile, percentiles, share
 from voice_agent_lab.measure.turn import OWNERS, Turn
+
+PERCENTS = (50, 95, 99)
+"""The percentiles that are shown."""
 
 BUDGETED = tuple(f.name for f in fields(LatencyBudgets))
 """What a budget can be about."""
@@ -55,6 +60,20 @@ class Waits:
     def __repr__(self) -> str:
         return f"<waits of {len(self):,} turns, {self.origin}>"
 
+    def summary(self, budgets: LatencyBudgets | None = None) -> "Summary":
+        """Return percentiles with their intervals, who owned the slowest waits, and the chance of each promise.
+
+        Parameters
+        ----------
+        budgets : LatencyBudgets, optional
+            The promises; the default ones, if not given.
+        """
+        return Summary(self, check_kind("budgets", budgets or LatencyBudgets(), LatencyBudgets))
+
+    def judge(self, budgets: LatencyBudgets) -> BudgetReport:
+        """Hold the slowest items of all turns against promises; see `LatencyBudgets.judge`."""
+        return budgets.judge({**self.items, "voice_to_voice": self.voice_to_voice})
+
     @classmethod
     def of(cls, turns: "Iterable[Turn]", origin: str = "measured", chances: object = None) -> "Waits":
         """Return the waits of turns that have their logs.
@@ -84,6 +103,101 @@ class Waits:
         )
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Summary(_Shown):
+    """What many turns say, each number with its uncertainty.
+
+    Parameters
+    ----------
+    waits : Waits
+        Of the turns.
+    budgets : LatencyBudgets
+        The promises.
+    """
+
+    waits: Waits
+    budgets: LatencyBudgets
+
+    def percentile(self, percent: float, of: str = "voice_to_voice") -> Estimate:
+        """Return a percentile of voice-to-voice, or of a part of the wait, with its interval in seconds."""
+        return percentile(self._column(of), percent)
+
+    def _column(self, name: str) -> np.ndarray:
+        if name == "voice_to_voice":
+            return self.waits.voice_to_voice
+        if name not in self.waits.parts:
+            raise KeyError(f"no part is called {name!r}; there are {', '.join(self.waits.parts)}")
+        return self.waits.parts[name]
+
+    def table(self) -> pd.DataFrame:
+        """Return p50, p95 and p99 of each part and of voice-to-voice, with intervals, as text in seconds.
+
+        The parts of a column do not add up to its last row: no turn is slow in everything.
+        """
+        rows = {name: self._row(part) for name, part in self.waits.parts.items()}
+        rows["voice-to-voice"] = self._row(self.waits.voice_to_voice)
+        return pd.DataFrame.from_dict(rows, orient="index", columns=[f"p{percent}" for percent in PERCENTS])
+
+    @staticmethod
+    def _row(column: np.ndarray) -> list[str]:
+        if column.strides == (0,):  # the same in all turns
+            return [f"{column[0]:.3f}"] * len(PERCENTS)
+        return [f"{estimate:.3f}" for estimate in percentiles(column, PERCENTS)]
+
+    def owners(self) -> pd.DataFrame:
+        """Return who owned the wait: the mean seconds of each part in all turns and in the slowest ones.
+
+        The parts of a column sum to its last row, the mean wait of these turns.
+        """
+        waited, parts = self.waits.voice_to_voice, self.waits.parts
+        known = np.flatnonzero(~np.isnan(waited))
+        slowest_last = known[np.argsort(waited[known], kind="stable")]
+        groups = {"all": known}
+        for percent in (5, 1):
+            if len(known) * percent >= 100:
+                groups[f"slowest {percent} %"] = slowest_last[-(len(known) * percent // 100) :]
+        table = pd.DataFrame(
+            {
+                "owner": [OWNERS[name] for name in parts],
+                **{title: [part[turns].mean() for part in parts.values()] for title, turns in groups.items()},
+            },
+            index=list(parts),
+        )
+        table.loc["voice-to-voice"] = ["", *(waited[turns].mean() for turns in groups.values())]
+        return table.round(3)
+
+    def kept(self) -> pd.DataFrame:
+        """Return how likely a turn keeps each promise, with an interval: all its items, for one about items.
+
+        Of a promise about a percentile it is the share of turns within its seconds, which should be as large.
+        """
+        items = {**self.waits.items, "voice_to_voice": self.waits.voice_to_voice}
+        rows = {}
+        for name, percent, seconds in self.budgets.promises:
+            its = items.get(name, np.zeros(0))
+            its = its[~np.isnan(its)]
+            if len(its):
+                kept = share(int((np.round(its - seconds, 9) <= 0).sum()), len(its))
+                rows[name if percent is None else f"{name} p{percent:g}"] = [
+                    format_seconds(seconds),
+                    f"{kept:.4f}",
+                ]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["budget", "share of turns that keep it"])
+
+    def __repr__(self) -> str:
+        return "\n\n".join([self._headline, *(table.to_string() for table in self._tables())])
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self._headline}</p>" + "".join(table.to_html() for table in self._tables())
+
+    def _tables(self) -> list[pd.DataFrame]:
+        return [self.table(), self.owners(), self.kept()]
+
+    @property
+    def _headline(self) -> str:
+        turns, silent = len(self.waits), int(np.isnan(self.waits.voice_to_voice).sum())
+        unknown = f"; in {silent:,} of them no wait was measured" if silent else ""
+        return f"{turns:,} turns, {self.waits.origin}{unknown}; seconds"
 
 
 def of_turn(turn: Turn) -> dict[str, float]:

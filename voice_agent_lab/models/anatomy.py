@@ -193,10 +193,14 @@ def take_apart(agent: StreamingVoiceAgent, said: str) -> Anatomy:
     """
     _check_simulated(agent)
     waits_for_text = isinstance(agent.endpointing, TranscriptArrival)
-    policy: Any = agent.endpointing.policy if isinstance(agent.endpointing, TranscriptArrival) else agent.endpointing
+    policy: Any = (
+        agent.endpointing.policy if isinstance(agent.endpointing, TranscriptArrival) else agent.endpointing
+    )
     eager = agent.eager if agent.overlap == "eager" else None
     if eager is not None and eager.silence == 0:
-        raise NotModelled("eager bets after 0 s of silence, while the user speaks; use sample, or a later bet")
+        raise NotModelled(
+            "eager bets after 0 s of silence, while the user speaks; use sample, or a later bet"
+        )
     asr, llm, tts = (agent.asr, agent.llm, agent.tts)
     answers: dict[str, Answer] = {}
 
@@ -270,7 +274,9 @@ def _ears(agent: StreamingVoiceAgent, said: str) -> Ears:
         frame = np.zeros(size, dtype=np.float32)
         user.add_to(frame, number * size)
         speech.append(_at_once(agent.vad.hears_speech(frame)))
-        for name, at in user.edges(to_the_nanosecond(number * seconds), to_the_nanosecond((number + 1) * seconds)):
+        for name, at in user.edges(
+            to_the_nanosecond(number * seconds), to_the_nanosecond((number + 1) * seconds)
+        ):
             if name == "speech_ended":
                 ended, ended_in = float(np.rint(at * NANOSECONDS)), number
     known = ended_in < len(elapsed)
@@ -305,23 +311,13 @@ def _silences(speech: list[bool], goes_on: list[bool], elapsed: list[float]) -> 
 
 def _words(said: str, asr: Any, size: int, frames: int) -> list[Word]:
     """Return in which frame each word is shown and put right, as the simulated recogniser reckons."""
+    taken = np.arange(1, frames + 1) * size / asr.sample_rate
     found = []
     for word in spoken_words(said)[0]:
-        shown = _first_frame(lambda taken, ends=word.ends: taken - ends + 1e-9 >= 0, asr, size, frames, word.ends)
-        revised = _first_frame(
-            lambda taken, ends=word.ends: not taken - ends + 1e-9 < asr.revision_lag,
-            asr, size, frames, word.ends + asr.revision_lag,
-        )  # fmt: skip
+        age = taken - word.ends + 1e-9  # to the nanosecond, as the recogniser reckons
+        shown, revised = (int(np.sum(age < lag)) for lag in (0.0, asr.revision_lag))
         found.append(Word(word.text, shown, max(shown, revised)))
     return found
-
-
-def _first_frame(reached: Callable[[float], bool], asr: Any, size: int, frames: int, about: float) -> int:
-    """Return the first frame after which so much sound was taken; `about` is where to begin to look."""
-    number = max(0, int(about * asr.sample_rate / size) - 2)
-    while number < frames and not reached((number + 1) * size / asr.sample_rate):
-        number += 1
-    return number
 
 
 def _answer(agent: StreamingVoiceAgent, transcript: str) -> Answer:

@@ -1,9 +1,9 @@
 """Monte Carlo: many turns of an agent at once, on arrays instead of an event loop.
 
-The event simulation runs the agent itself, and can do everything that an agent can. It takes milliseconds for each turn,
-and a 99th percentile needs thousands of them. `monte_carlo` finds out once what chance does not change in a turn
-(`anatomy`), then draws the latencies of a block of turns (`draws`) and works out when everything happens (`recurrences`).
-Given the same latencies it gives the same nanoseconds as the event simulation.
+The event simulation runs the agent itself, and can do everything that an agent can. It takes milliseconds
+for each turn, and a 99th percentile needs thousands of them. `monte_carlo` finds out once what chance does
+not change in a turn (`anatomy`), then draws the latencies of a block of turns (`draws`) and works out when
+everything happens (`recurrences`). Given the same latencies it gives the same nanoseconds as the event simulation.
 
 The blocks are small enough for the processor's cache, where the arithmetic costs next to nothing beside the drawing.
 """
@@ -188,10 +188,12 @@ class _Columns:
         for name, value in block.items():
             if name in self._aliases:
                 continue
-            if np.ndim(value) and (value == value[0]).all():  # type: ignore[index, union-attr]
+            if np.ndim(value) and (value == value[0]).all():  # type: ignore[index]
                 value = float(value[0])  # type: ignore[index]
             if name not in self._columns:
-                if np.ndim(value) == 0 and (not begin or np.array_equal(value, self._same[name], equal_nan=True)):
+                if np.ndim(value) == 0 and (
+                    not begin or np.array_equal(value, self._same[name], equal_nan=True)
+                ):
                     self._same[name] = value
                     continue
                 single = name in _SINGLE or np.result_type(value) == np.float32  # as it was drawn
@@ -219,7 +221,7 @@ def texts(said: str | Sequence[str]) -> tuple[str, ...]:
     """Return what the user says as a tuple, if that is one text or several."""
     several = (said,) if isinstance(said, str) else tuple(said)
     if not several:
-        raise ValueError("said is empty; give at least one text, such as \"What time is it?\"")
+        raise ValueError('said is empty; give at least one text, such as "What time is it?"')
     return tuple(check_kind("said", text, str) for text in several)
 
 
@@ -234,5 +236,7 @@ def as_agent(agent: Any) -> StreamingVoiceAgent:
     if hasattr(agent, "agent") and not isinstance(agent, type):
         agent = agent.agent()
     if not isinstance(agent, StreamingVoiceAgent):
-        raise TypeError(f"agent is {shown(agent)}; give a StreamingVoiceAgent or a preset, such as preset('article')")
+        raise TypeError(
+            f"agent is {shown(agent)}; give a StreamingVoiceAgent or a preset, such as preset('article')"
+        )
     return agent

@@ -49,7 +49,9 @@ class Heard:
     @property
     def started(self) -> Times:
         """When the language model was asked."""
-        return self.complete if _never(self.begun) else np.where(np.isnan(self.begun), self.complete, self.begun)
+        return (
+            self.complete if _never(self.begun) else np.where(np.isnan(self.begun), self.complete, self.begun)
+        )
 
     def of(self, rows: np.ndarray) -> "Heard":
         """Return some of the turns."""
@@ -116,9 +118,7 @@ class _Recognition:
         return earlier
 
 
-def _decision(
-    anatomy: Anatomy, source: Source, turns: int, recognition: _Recognition
-) -> np.ndarray | int:
+def _decision(anatomy: Anatomy, source: Source, turns: int, recognition: _Recognition) -> np.ndarray | int:
     """Return the frame with which each turn ends: the policy judges one silence after the other."""
     ears, overdue = anatomy.ears, len(anatomy.ears.arrivals) - 1
     last: np.ndarray | int = overdue
@@ -150,15 +150,16 @@ def _with_a_transcript(
     """
     ears = anatomy.ears
     shown = min((word.shown for word in ears.words), default=len(ears.arrivals))
-    without = silence.first + np.searchsorted(ears.elapsed, anatomy.longest_wait or 0.0)
-    without = np.maximum(frame, without)
+    longest = silence.first + int(np.searchsorted(ears.elapsed, anatomy.longest_wait or 0.0))
+    without: np.ndarray = np.maximum(frame, longest)
     if shown >= silence.end:  # nothing is understood before it is over
         return without
     if shown not in recognition.at:
         recognition.through(np.minimum(np.minimum(until, without), shown))
     told = np.minimum(np.searchsorted(ears.arrivals, recognition.at[shown]), len(ears.arrivals) - 1)
     told = told + ~recognition.before(shown, told)
-    return np.minimum(without, np.maximum(frame, told))
+    first: np.ndarray = np.minimum(without, np.maximum(frame, told))
+    return first
 
 
 def _kept_bets(
@@ -342,9 +343,7 @@ def _measured(spoken: Spoken, now: _Speaking, whole: bool) -> Spoken:
     return spoken
 
 
-def in_groups(
-    last: np.ndarray | int, transcript: Callable[[int], str]
-) -> dict[str, np.ndarray | None]:
+def in_groups(last: np.ndarray | int, transcript: Callable[[int], str]) -> dict[str, np.ndarray | None]:
     """Return which turns end with which transcript; None stands for all."""
     frames = np.unique(np.asarray(last)).tolist()
     said = {frame: transcript(frame) for frame in frames}
@@ -354,4 +353,3 @@ def in_groups(
     for frame, text in said.items():
         groups.setdefault(text, []).append(frame)
     return {text: np.flatnonzero(np.isin(last, its)) for text, its in groups.items()}
-

@@ -265,5 +265,14 @@ class StageLatencies:
 
     @classmethod
     def exactly(cls, budgets: LatencyBudgets) -> "StageLatencies":
-        """Return stages that take just what was promised, as in the article."""
+        """Return stages that take just what was promised, as in the article.
+
+        Raises
+        ------
+        ValueError
+            If a promise is about percentiles: how long one item takes does not follow from it.
+        """
+        for name in cls.__dataclass_fields__:
+            if name not in budgets.promised:
+                raise ValueError(f"{name} is promised at percentiles only; give the agent's latencies, too")
         return cls(**{name: getattr(budgets, name) for name in cls.__dataclass_fields__})
