@@ -1,21 +1,16 @@
 """From measured turns to distributions: what a simulation of the same agent should draw from.
 
-Each stage gets the simplest family that its latencies do not contradict: always the same; a log-normal; a
-log-normal body with stalls; and, if none fits or there is too little to tell, the measured latencies themselves.
-How well it fits is shown beside it.
+Each stage gets the family that its latencies do not contradict, and how well it fits is shown beside it; see
+`families`. Endpointing, transport and the silence before the voice are taken as they were measured.
 
 Conventions
 -----------
-A latency that was not measured is left out and counted. The distance is Kolmogorov's: by how much, at most, the
-share of latencies below a point differs from the family's. A log-normal fits if the distance is within what 95 of
-100 samples of a log-normal keep to, with both parameters estimated (Stephens 1974, "EDF Statistics for Goodness of
-Fit and Some Comparisons", case 3).
+A latency that was not measured is left out and counted.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -25,14 +20,8 @@ from voice_agent_lab.checks import check_seconds, shown
 from voice_agent_lab.measure.latency import _Shown
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.models.draws import NANOSECONDS, Latency, Rows, Seeded
-from voice_agent_lab.stages.distributions import (
-    Distribution,
-    Fixed,
-    LogNormal,
-    Measured,
-    StageLatencies,
-    WithStalls,
-)
+from voice_agent_lab.models.families import Fitted, described, fitted
+from voice_agent_lab.stages.distributions import Distribution, Measured, StageLatencies
 from voice_agent_lab.stages.endpointing import Policy
 from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.stages.playback import Playback
@@ -40,39 +29,7 @@ from voice_agent_lab.stages.tts import StreamingTTS
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 STAGES = tuple(StageLatencies.__dataclass_fields__)
-LEAST = 20
-"""Fewer latencies than these fit any family, and so none."""
-
-_SAME = 0.01  # of the median: what varies by less is fixed
-_FAR = 3.5  # standard deviations of the body, in logarithms: one of 4,300 is beyond by chance
-_MOST_STALLS = 0.2
-_CRITICAL = 0.895  # 5 %
 _ENDPOINTING = ("endpointing", "voice activity", "end-of-turn model", "backlog")
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What was found for one stage.
-
-    Attributes
-    ----------
-    distribution : Distribution or float
-        To draw from.
-    family : str
-        Of which kind it is, in words.
-    n, left_out : int
-        How many latencies there were, and how many items had none.
-    distance, allowed : float
-        Kolmogorov's distance to the family, and the most that 95 of 100 samples show; ``nan`` where the
-        family is the sample itself.
-    """
-
-    distribution: Distribution | float
-    family: str
-    n: int
-    left_out: int
-    distance: float = nan
-    allowed: float = nan
 
 
 class AsMeasured(Policy):
@@ -166,21 +123,26 @@ class Fit(_Shown):
             {stage: float(np.median(turn[stage])) for stage in STAGES if stage in turn} for turn in self.items
         ]
         table = pd.DataFrame(rows)
-        varies = [stage for stage in table if table[stage].nunique() > 1]
+        varies = [stage for stage in table if np.ptp(table[stage].dropna().to_numpy()) > 0]
         return table[varies].corr(method="spearman").round(2)
 
     def table(self) -> pd.DataFrame:
-        """Return one row for each stage: the family, its sample, and how well it fits."""
-        return pd.DataFrame(
-            {
-                "distribution": [f.family for f in self.stages.values()],
-                "latencies": [f.n for f in self.stages.values()],
-                "left out": [f.left_out for f in self.stages.values()],
-                "distance": ["" if isnan(f.distance) else f"{f.distance:.3f}" for f in self.stages.values()],
-                "allowed": ["" if isnan(f.allowed) else f"{f.allowed:.3f}" for f in self.stages.values()],
-            },
-            index=list(self.stages),
-        )
+        """Return one row for each stage and for endpointing: the family, its sample, and how well it fits."""
+        rows = {
+            stage: [found.family, found.n, found.left_out, *map(_distance, (found.distance, found.allowed))]
+            for stage, found in self.stages.items()
+        }
+        waits = self._all("endpointing")
+        if len(waits):
+            rows["endpointing"] = [
+                described(Measured(waits)),
+                len(waits),
+                len(self.items) - len(waits),
+                "",
+                "",
+            ]
+        columns = ["distribution", "latencies", "left out", "distance", "allowed"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
     def _all(self, name: str) -> np.ndarray:
         return np.concatenate([np.zeros(0), *(turn[name] for turn in self.items if name in turn)])
@@ -188,6 +150,10 @@ class Fit(_Shown):
     def _median(self, name: str) -> float:
         values = self._all(name)
         return float(np.median(values)) if len(values) else 0.0
+
+
+def _distance(distance: float) -> str:
+    return "" if isnan(distance) else f"{distance:.3f}"
 
 
 class WholeTurns(Seeded):
@@ -259,6 +225,7 @@ def fit(
     >>> measured = {"llm_first_token": LogNormal(0.45, 0.4).samples(rng, 200), "tts_first_chunk": [0.2] * 200}
     >>> fitted = fit(measured)
     >>> fitted.stages["llm_first_token"].family, fitted.stages["tts_first_chunk"].family
+    ('log-normal, median 0.453 s, sigma 0.39', 'always 0.200 s')
     >>> waits = monte_carlo(fitted.agent(), 1000)
     """
     rows = _of_mapping(measured) if isinstance(measured, Mapping) else [_of_turn(turn) for turn in measured]
@@ -279,7 +246,7 @@ def fit(
                 kept[name] = good[~missing]
         known.append(kept)
     stages = {
-        stage: _fitted(
+        stage: fitted(
             np.concatenate([np.zeros(0), *(row[stage] for row in known if stage in row)]),
             left_out[stage],
             getattr(default, stage),
@@ -326,55 +293,3 @@ def _of_turn(turn: Any) -> dict[str, Any]:
             for name in ("input transport", "output transport", "leading silence")
         },
     }
-
-
-def _fitted(values: np.ndarray, left_out: int, otherwise: Distribution | float) -> Fitted:
-    """Return the simplest family that a stage's latencies do not contradict."""
-    n = len(values)
-    if not n:
-        return Fitted(otherwise, f"not measured; {_described(otherwise)}", 0, left_out)
-    median = float(np.median(values))
-    if np.ptp(values) <= _SAME * median:
-        return Fitted(Fixed(median), _described(Fixed(median)), n, left_out)
-    if n < LEAST or values.min() <= 0:
-        return _empirical(values, left_out)
-    logs = np.log(np.sort(values))
-    distance, allowed, body = _log_normal(logs)
-    if distance <= allowed:
-        return Fitted(body, _described(body), n, left_out, distance, allowed)
-    spread = float(np.ptp(np.quantile(logs, [0.1587, 0.8413]))) / 2
-    stalled = logs > np.median(logs) + _FAR * spread
-    if 0 < stalled.mean() <= _MOST_STALLS:
-        distance, allowed, body = _log_normal(logs[~stalled])
-        if distance <= allowed:
-            more = np.exp(logs[stalled]) - body.median
-            stalling = WithStalls(body, float(stalled.mean()), Measured(more))
-            return Fitted(stalling, _described(stalling), n, left_out, distance, allowed)
-    return _empirical(values, left_out)
-
-
-def _empirical(values: np.ndarray, left_out: int) -> Fitted:
-    return Fitted(Measured(values), _described(Measured(values)), len(values), left_out)
-
-
-def _log_normal(logs: np.ndarray) -> tuple[float, float, LogNormal]:
-    """Return the distance of sorted logarithms to the normal distribution, how much is allowed, and the log-normal."""
-    n, normal = len(logs), NormalDist(float(logs.mean()), max(float(logs.std(ddof=1)), 1e-12))
-    below = np.array([normal.cdf(value) for value in logs.tolist()])
-    rank = np.arange(n)
-    distance = float(max((below - rank / n).max(), ((rank + 1) / n - below).max()))
-    allowed = _CRITICAL / (n**0.5 - 0.01 + 0.85 / n**0.5)
-    return distance, allowed, LogNormal(float(np.exp(normal.mean)), normal.stdev)
-
-
-def _described(distribution: Distribution | float) -> str:
-    """Return a distribution in words."""
-    if isinstance(distribution, LogNormal):
-        return f"log-normal, median {distribution.median:.3f} s, sigma {distribution.sigma:.2f}"
-    if isinstance(distribution, WithStalls):
-        return f"{_described(distribution.body)}; {distribution.probability:.1%} stall, {_described(distribution.stall)}"
-    if isinstance(distribution, Measured):
-        return f"as measured, median {float(np.median(distribution.values)):.3f} s"
-    if isinstance(distribution, Fixed):
-        return f"always {distribution.seconds:.3f} s"
-    return f"always {distribution:.3f} s" if isinstance(distribution, int | float) else repr(distribution)

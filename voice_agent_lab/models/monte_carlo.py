@@ -83,7 +83,7 @@ def monte_carlo(
     >>> agent = StreamingVoiceAgent(latencies=StageLatencies(llm_first_token=LogNormal(0.5, 0.4)))
     >>> waits = monte_carlo(agent, 10_000)
     >>> np.percentile(waits.voice_to_voice, [50, 95, 99]).round(2)
-    array([1.79, 2.25, 2.56])
+    array([1.76, 2.22, 2.52])
     """
     anatomies = [take_apart(as_agent(agent), text) for text in texts(said)]
     sources = [chances(anatomy.latencies, seed) for anatomy in anatomies]

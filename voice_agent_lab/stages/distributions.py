@@ -118,7 +118,7 @@ class LogNormal:
     >>> np.quantile(draws, [0.5, 0.95]).round(2)
     array([0.45, 0.87])
     >>> LogNormal.from_quantiles(p50=0.45, p95=0.87)
-    LogNormal(median=0.45, sigma=0.40078...)
+    LogNormal(median=0.45, sigma=0.40079288398815915)
     """
 
     median: float

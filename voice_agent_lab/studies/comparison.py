@@ -133,12 +133,10 @@ def compare(
     Examples
     --------
     >>> slow, fast = (StreamingVoiceAgent(overlap=overlap) for overlap in ("sequential", "concurrent"))
-    >>> compare(slow, fast, 1000, names=("sequential", "concurrent")).sentence
-    'The wait of concurrent is 0.140 s shorter than that of sequential at the 95th percentile (-0.140 to -0.140 s, 1,000 pairs of turns).'
+    >>> print(compare(slow, fast, 1000).difference(95))  # seconds
+    -0.14 (-0.14 to -0.14), n = 1000
     """
-    return Comparison(
-        *(_waits(name, turns, n, said, seed) for name, turns in (("first", first), ("second", second))), names
-    )
+    return Comparison(_waits("first", first, n, said, seed), _waits("second", second, n, said, seed), names)
 
 
 def _waits(name: str, turns: Any, n: int, said: str | Sequence[str], seed: int) -> Waits:

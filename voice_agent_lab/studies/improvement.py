@@ -196,8 +196,15 @@ def what_if(
     --------
     >>> question = what_if(preset("livekit-defaults"))
     >>> question.sentence
-    ''
-    >>> question.split(3.0)
+    'endpointing 10% faster buys most at p95: 0.156 of 4.274 s.'
+    >>> question.split(3.8)  # what each stage may take, so that 95 of 100 turns wait 3.8 s or less
+                         of today's      p95
+    asr_processing             100%  0.000 s
+    asr_finalization            86%  1.268 s
+    llm_first_token             60%  1.059 s
+    llm_token_generation       100%  0.010 s
+    tts_first_chunk            100%  0.275 s
+    voice_to_voice                   3.754 s
     """
     check_share("faster", faster)
     check_count("n", n, "turns")

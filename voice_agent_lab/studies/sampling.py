@@ -64,8 +64,8 @@ def sample(
     Examples
     --------
     >>> agent = StreamingVoiceAgent(latencies=StageLatencies(llm_first_token=LogNormal(0.5, 0.4)))
-    >>> sample(agent, 30, progress=False).summary().percentile(50)
-    Estimate(value=1.764, low=1.689, high=1.885, n=30)
+    >>> print(sample(agent, 30, progress=False).summary().percentile(50))  # seconds
+    1.83 (1.71 to 1.87), n = 30
     """
     check_count("n", n, "turns")
     original = as_agent(agent).afresh(keep_turns=1, keep_recording=False)
