@@ -28,9 +28,8 @@ def family(values):
 
 def test_what_is_always_the_same_is_fixed():
     assert family([0.3] * 50).distribution == Fixed(0.3)
-    assert family(0.3 + 0.001 * np.random.default_rng(0).random(50)).distribution == Fixed(
-        pytest.approx(0.3, abs=1e-3)
-    )
+    hardly = family(0.3 + 0.001 * np.random.default_rng(0).random(50)).distribution
+    assert type(hardly) is Fixed and hardly.seconds == pytest.approx(0.3, abs=1e-3)
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.4, 1.0])
@@ -149,7 +148,7 @@ def test_stages_that_go_together_are_seen_and_kept_together_if_asked():
         {
             "llm_first_token": 0.4 * load,
             "tts_first_chunk": 0.2 * load,
-            "asr_finalization": draws(LogNormal(0.2), 300),
+            "asr_finalization": draws(LogNormal(0.2), 300, seed=1),
         }
     )
     table = found.correlation()
