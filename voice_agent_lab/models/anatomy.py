@@ -192,16 +192,16 @@ def take_apart(agent: StreamingVoiceAgent, said: str) -> Anatomy:
         If nothing is said.
     """
     _check_simulated(agent)
-    waits_for_text = isinstance(agent.endpointing, TranscriptArrival)
-    policy: Any = (
-        agent.endpointing.policy if isinstance(agent.endpointing, TranscriptArrival) else agent.endpointing
-    )
+    policy: Any = agent.endpointing
+    asr: Any = agent.asr
+    llm: Any = agent.llm
+    tts: Any = agent.tts
+    waits_for_text = isinstance(policy, TranscriptArrival)
     eager = agent.eager if agent.overlap == "eager" else None
     if eager is not None and eager.silence == 0:
         raise NotModelled(
             "eager bets after 0 s of silence, while the user speaks; use sample, or a later bet"
         )
-    asr, llm, tts = (agent.asr, agent.llm, agent.tts)
     answers: dict[str, Answer] = {}
 
     def answer(transcript: str) -> Answer:
@@ -211,19 +211,19 @@ def take_apart(agent: StreamingVoiceAgent, said: str) -> Anatomy:
 
     return Anatomy(
         ears=_ears(agent, said),
-        policy=policy,
-        longest_wait=agent.endpointing.longest_wait if waits_for_text else None,  # type: ignore[attr-defined]
+        policy=policy.policy if waits_for_text else policy,
+        longest_wait=policy.longest_wait if waits_for_text else None,
         overlap=agent.overlap,
         eager=eager,
-        revision_rate=asr.revision_rate,  # type: ignore[attr-defined]
+        revision_rate=asr.revision_rate,
         output_latency=float(np.rint(agent.playback.latency * NANOSECONDS)),
         latencies={
-            "asr_processing": asr.processing.distribution,  # type: ignore[attr-defined]
-            "asr_finalization": asr.finalization.distribution,  # type: ignore[attr-defined]
-            "llm_first_token": llm.time_to_first_token.distribution,  # type: ignore[attr-defined]
-            "llm_token_generation": llm.token_generation.distribution,  # type: ignore[attr-defined]
-            "tts_first_chunk": tts.time_to_first_chunk.distribution,  # type: ignore[attr-defined]
-            "tts_chunk_generation": tts.chunk_generation.distribution,  # type: ignore[attr-defined]
+            "asr_processing": asr.processing.distribution,
+            "asr_finalization": asr.finalization.distribution,
+            "llm_first_token": llm.time_to_first_token.distribution,
+            "llm_token_generation": llm.token_generation.distribution,
+            "tts_first_chunk": tts.time_to_first_chunk.distribution,
+            "tts_chunk_generation": tts.chunk_generation.distribution,
         },
         answer=answer,
     )

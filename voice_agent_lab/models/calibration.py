@@ -97,9 +97,7 @@ class Fit(_Shown):
         components: dict[str, Any] = {
             "latencies": took,
             "endpointing": self.endpointing,
-            "audio": AudioInputStream(
-                settings.pop("sample_rate", 16000), frame_ms, latency=self._median("input transport")
-            ),
+            "audio": AudioInputStream(chunk_duration_ms=frame_ms, latency=self._median("input transport")),
             "tts": StreamingTTS(
                 took.tts_first_chunk,
                 took.tts_chunk_generation,

@@ -49,6 +49,8 @@ def monte_carlo(
 ) -> Waits:
     """Simulate many turns of an agent at once, without an event loop.
 
+    In each turn the user speaks, is answered, and interrupts nobody.
+
     Parameters
     ----------
     agent : StreamingVoiceAgent or preset
