@@ -46,9 +46,16 @@ What happened
     Recording : the conversation as stereo sound
     Sound : a sound to listen to in a notebook
 
+Many turns, and what they say
+    monte_carlo : a million turns at once, on arrays
+    sample : many turns of any agent, event by event
+    fit : distributions of turns that were measured
+    compare : is the change an improvement?
+    what_if : which stage buys most
+
 Further rooms, imported by name: ``tiny`` (the whole agent on one page), ``as_published`` (the article's
 pipeline with its faults), ``presets``, ``clock``, ``measure``, ``stages``, ``turns``, ``models``,
-``published``, ``engines`` (real speech recognition, synthesis and voice activity), ``traces``, ``plots``,
+``published``, ``studies``, ``engines`` (real speech recognition, synthesis and voice activity), ``traces``, ``plots``,
 ``lessons``, ``streams``, ``checks``.
 """
 
@@ -57,6 +64,8 @@ from voice_agent_lab.measure.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.measure.log import EventLog
 from voice_agent_lab.measure.recording import Recording, Sound
 from voice_agent_lab.measure.turn import Turn, turns_table
+from voice_agent_lab.models.calibration import fit
+from voice_agent_lab.models.monte_carlo import monte_carlo
 from voice_agent_lab.presets import preset
 from voice_agent_lab.stages.asr import StreamingASR
 from voice_agent_lab.stages.distributions import Fixed, LogNormal, Measured, StageLatencies, WithStalls
@@ -67,6 +76,9 @@ from voice_agent_lab.stages.playback import Playback
 from voice_agent_lab.stages.tts import StreamingTTS
 from voice_agent_lab.stages.vad import EnergyVAD
 from voice_agent_lab.streams import StageError
+from voice_agent_lab.studies.comparison import compare
+from voice_agent_lab.studies.improvement import what_if
+from voice_agent_lab.studies.sampling import sample
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
 from voice_agent_lab.turns.interruption import Interruption
 from voice_agent_lab.turns.script import Say
@@ -101,7 +113,12 @@ __all__ = [
     "StreamingVoiceAgent",
     "Turn",
     "WithStalls",
+    "compare",
+    "fit",
+    "monte_carlo",
     "preset",
+    "sample",
     "simulate",
     "turns_table",
+    "what_if",
 ]

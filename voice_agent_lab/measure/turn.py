@@ -80,6 +80,9 @@ _PARTS = (
     ("leading silence", "tts", "service", ("playback", "started")),
 )
 
+OWNERS = {name: owner for name, _, owner, _ in _PARTS}
+"""Each part of the wait, in order, and who owns it."""
+
 
 _BEFORE_TEXT = next(k for k, part in enumerate(_PARTS) if part[0] == "first token")
 _ORDER = (
