@@ -247,8 +247,9 @@ class Turns(Sequence[Turn]):
         reached, parts = self.column("speech_ended") + 0 * end, {}
         for name, stamp in _PARTS.items():
             until = np.fmin(np.fmax(self.column(stamp), reached), end) + 0 * reached
-            if (until > reached).any():
-                parts[name] = np.round(until - reached, 9)
+            seconds = np.round(until - reached, 9)
+            if np.nan_to_num(seconds).any():
+                parts[name] = seconds
             reached = until
         return parts
 
@@ -281,7 +282,7 @@ def _details(at: Mapping[str, float], transcript: str, reply: str) -> dict[str, 
         "asr_partial": {"text": ""},
         "asr_complete": {"text": transcript},
         "llm_first_token": {"text": reply, "took": at.get("llm_first_token", nan) - at.get("llm_started", nan)},
-        "tts_started": {"text": reply},
+        "tts_started": {"text": ""},  # which of the reply the voice was given first is not known
         "tts_first_chunk": {
             "seconds": sounded,
             "took": at.get("tts_first_chunk", nan) - at.get("tts_started", nan),
