@@ -34,7 +34,7 @@ ROOMS = {
     "streams": {"measure"},
     "stages": {"checks", "streams", "measure"},
     "turns": {"checks", "streams", "measure", "stages"},
-    "models": {"checks", "stages"},
+    "models": {"checks", "measure", "stages", "turns"},
     "published": set(),
     "as_published": {*PIPELINE, "published"},
     "presets": {*PIPELINE, "models", "published", "as_published"},

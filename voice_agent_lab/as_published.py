@@ -107,10 +107,10 @@ class PublishedASR(StreamingASR):
         words, frames = ground_truth.split(), 0
         async for _ in audio_stream:
             frames += 1
-            await asyncio.sleep(self._processing())
+            await asyncio.sleep(self.processing())
             if frames % 3 == 0 and frames // 3 <= len(words):
                 yield " ".join(words[: frames // 3]), False
-        await asyncio.sleep(self._finalization())
+        await asyncio.sleep(self.finalization())
         yield ground_truth, True
 
 
@@ -134,7 +134,7 @@ class PublishedLLM(StreamingLLM):
         async for token in super().generate_response(prompt):
             yield token
         if Fault.WHOLE_REPLY_FIRST in self.faults:
-            await asyncio.sleep(self._token())
+            await asyncio.sleep(self.token_generation())
 
 
 class PublishedTTS(StreamingTTS):
@@ -151,7 +151,7 @@ class PublishedTTS(StreamingTTS):
         async for text in text_stream:
             buffer += text
             if len(buffer) >= 20 or first:
-                await asyncio.sleep(self._first_chunk() if first else 0)
+                await asyncio.sleep(self.time_to_first_chunk() if first else 0)
                 first = False
                 yield self._audio(buffer)
                 await asyncio.sleep(len(buffer) / self.chars_per_second * 0.5)

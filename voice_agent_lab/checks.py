@@ -5,6 +5,8 @@ sentence names both and says what would.
 """
 
 import math
+from collections.abc import Mapping
+from itertools import pairwise
 from math import isfinite
 from numbers import Real
 from typing import TypeVar
@@ -65,6 +67,44 @@ def check_share(name: str, value: float) -> float:
     if not 0 <= value <= 1:
         raise ValueError(f"{name} is {shown(value)}; it must be between 0 and 1")
     return value
+
+
+def check_percent(name: str, text: str) -> float:
+    """Return the percentile that is written as "p50", "p95" or "p99.9"; raise ValueError if none is."""
+    number = text[1:] if isinstance(text, str) and text[:1] == "p" else ""
+    if not (number.replace(".", "", 1).isdecimal() and 0 < float(number) < 100):
+        raise ValueError(f'{name} has {shown(text)}; write a percentile as "p50", "p95" or "p99.9"')
+    return float(number)
+
+
+def check_percentiles(name: str, seconds: Mapping[str, float]) -> dict[float, float]:
+    """Return lengths of time under their percentiles, in order, if they do not fall.
+
+    Raises
+    ------
+    ValueError
+        If there is none, a name is no percentile, or a higher percentile is given less time.
+    """
+    if not seconds:
+        raise ValueError(f'{name} is empty; give at least one percentile, such as {{"p95": 2.5}}')
+    known = {
+        check_percent(name, percent): check_seconds(f"{name} {percent}", its)
+        for percent, its in seconds.items()
+    }
+    ordered = dict(sorted(known.items()))
+    for (low, less), (high, more) in pairwise(ordered.items()):
+        if more < less:
+            raise ValueError(
+                f"{name} has {more!r} s at p{high:g}, less than the {less!r} s at p{low:g}; quantiles cannot fall"
+            )
+    return ordered
+
+
+def check_count(name: str, value: int, what: str) -> int:
+    """Return `value` if it is a whole number, 1 or more, else raise ValueError; `what` is counted."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} is {shown(value)}; it must be a whole number of {what}, 1 or more")
+    return int(value)
 
 
 def check_kind(name: str, value: Kind, kind: type[Kind]) -> Kind:

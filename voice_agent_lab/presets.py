@@ -25,7 +25,13 @@ from voice_agent_lab.models.pauses import PauseModel
 from voice_agent_lab.published import aiewf_eval, apresvous, eot_bench, smart_turn, stt_benchmark
 from voice_agent_lab.published.primer import PRIMER_MS, TO_AGENT_MS, TO_USER_MS
 from voice_agent_lab.stages.distributions import LeftAfter, LogNormal, StageLatencies
-from voice_agent_lab.stages.endpointing import MinMaxDelay, Policy, SilenceTimeout, SmartTurnOrTimeout
+from voice_agent_lab.stages.endpointing import (
+    LearnedDetector,
+    MinMaxDelay,
+    Policy,
+    SilenceTimeout,
+    SmartTurnOrTimeout,
+)
 from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.stages.playback import Playback
 from voice_agent_lab.stages.tts import StreamingTTS
@@ -108,6 +114,19 @@ class Preset(_Shown):
         )
 
 
+@dataclass(frozen=True)
+class _Policy:
+    """Makes a policy of endpointing: which, and with which settings."""
+
+    kind: type[Policy]
+    settings: Mapping[str, float]
+
+    def __call__(self, rng: np.random.Generator) -> Policy:
+        """Return a new one; only a policy with chance takes the generator."""
+        chance = {"rng": rng} if issubclass(self.kind, LearnedDetector) else {}
+        return self.kind(**self.settings, **chance)
+
+
 def _spread(median: float, high: float, percent: int = 95) -> LogNormal:
     """Return the log-normal latency with this median, and this 90th or 95th percentile."""
     return LogNormal(
@@ -131,7 +150,7 @@ ARTICLE = Preset(
         "transport": "none, as in the article",
     },
     StageLatencies.exactly(DEMO_BUDGETS),
-    lambda rng: SilenceTimeout(0.5),
+    _Policy(SilenceTimeout, {"timeout": 0.5}),
     DEMO_BUDGETS,
     aggregation=20,
     frame_ms=100,
@@ -173,7 +192,7 @@ TUNED_CASCADE = Preset(
         "budgets": "the same numbers; time to first audio 0.35 + 0.02 + 0.12 s",
     },
     StageLatencies.exactly(_TUNED),
-    lambda rng: SilenceTimeout(0.2),
+    _Policy(SilenceTimeout, {"timeout": 0.2}),
     _TUNED,
     **_WEBRTC,
 )
@@ -256,7 +275,7 @@ PIPECAT = Preset(
     StageLatencies(
         0.0, LeftAfter(_spread(_NOVA["median"], _NOVA["p95"]), _COMPLETE), _LLM, 0.01, _VOICE, 0.02
     ),
-    lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
+    _Policy(SmartTurnOrTimeout, _SMART_TURN),
     chunk_ms=40,
     leading_silence=0.16,
     **_WEBRTC,
@@ -289,7 +308,7 @@ LIVEKIT = Preset(
         _VOICE,
         0.025,
     ),
-    lambda rng: MinMaxDelay(_LIVEKIT_MIN, **_LIVEKIT, rng=rng),
+    _Policy(MinMaxDelay, {"min_delay": _LIVEKIT_MIN, **_LIVEKIT}),
     frame_ms=50,
     chunk_ms=50,
     leading_silence=0.16,
@@ -331,7 +350,7 @@ ON_DEVICE = Preset(
         LogNormal(0.034, 0.45),
         0.05,
     ),
-    lambda rng: SmartTurnOrTimeout(**_SMART_TURN, rng=rng),
+    _Policy(SmartTurnOrTimeout, _SMART_TURN),
     aggregation=20,
     input_latency=PRIMER_MS["microphone"] / 1000,
     output_latency=PRIMER_MS["loudspeaker"] / 1000,

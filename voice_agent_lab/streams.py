@@ -36,6 +36,17 @@ class StageError(RuntimeError):
         super().__init__(f"stage {stage!r} failed: {type(cause).__name__}: {cause}")
         self.stage = stage
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes as the sentence and the stage; a cause may not be able to."""
+        return _stage_error, (str(self), self.stage), self.__dict__
+
+
+def _stage_error(sentence: str, stage: str) -> StageError:
+    error = StageError.__new__(StageError, sentence)
+    RuntimeError.__init__(error, sentence)
+    error.stage = stage
+    return error
+
 
 async def sleep_until(deadline: float) -> None:
     """Sleep until the loop's clock shows `deadline` seconds; return at once if it has passed.

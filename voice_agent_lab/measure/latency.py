@@ -16,14 +16,18 @@ The names of the first ten stamps, of the first seven budgets and of the two met
 article that this project takes apart.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import inf, isnan, nan
 from numbers import Real
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from voice_agent_lab.checks import check_seconds, shown
+from voice_agent_lab.checks import check_percentiles, check_seconds, shown
+from voice_agent_lab.measure.samples import Estimate, percentile
 
 
 def interval(start: float, end: float, name: str = "interval") -> float:
@@ -176,10 +180,13 @@ class LatencyBudgets:
         From the true end of speech to the first audible sample. None, the default, promises nothing about
         it, and no verdict is given.
 
+    Each may also be a mapping, for promises about percentiles of the items: ``{"p50": 1.2, "p95": 2.5}``.
+    Such a promise is judged together with its uncertainty, and needs many items.
+
     Raises
     ------
     ValueError
-        If a budget is negative or not finite.
+        If a budget is negative or not finite, or a higher percentile is given less time.
 
     Examples
     --------
@@ -190,28 +197,49 @@ class LatencyBudgets:
     0.15
     >>> report["tts_first_chunk"].status
     'not measured'
+    >>> tail = LatencyBudgets(voice_to_voice={"p50": 1.2, "p95": 2.5})
+    >>> tail.judge({"voice_to_voice": [1.0] * 50})["voice_to_voice p50"].status
+    'met'
     """
 
-    asr_processing: float = 0.1
-    asr_finalization: float = 0.3
-    llm_first_token: float = 0.5
-    llm_token_generation: float = 0.02
-    tts_first_chunk: float = 0.2
-    tts_chunk_generation: float = 0.05
-    time_to_first_audio: float = 1.0
-    voice_to_voice: float | None = None
+    asr_processing: Any = 0.1  # seconds, or seconds for each percentile
+    asr_finalization: Any = 0.3
+    llm_first_token: Any = 0.5
+    llm_token_generation: Any = 0.02
+    tts_first_chunk: Any = 0.2
+    tts_chunk_generation: Any = 0.05
+    time_to_first_audio: Any = 1.0
+    voice_to_voice: Any = None
 
     def __post_init__(self) -> None:
-        for name, budget in self.promised.items():
-            check_seconds(name, budget)
+        for field in fields(self):
+            budget = getattr(self, field.name)
+            if isinstance(budget, Mapping):
+                check_percentiles(field.name, budget)
+            elif budget is not None:
+                check_seconds(field.name, budget)
 
     @property
     def promised(self) -> dict[str, float]:
-        """Each budget by its name, in seconds, without those that promise nothing."""
+        """Each budget for every item by its name, in seconds, without those that promise nothing of the kind."""
         budgets = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: budget for name, budget in budgets.items() if budget is not None}
+        return {
+            name: budget for name, budget in budgets.items() if isinstance(budget, int | float | np.number)
+        }
 
-    def judge(self, measured: Mapping[str, Sequence[float]]) -> "BudgetReport":
+    @property
+    def promises(self) -> list[tuple[str, float | None, float]]:
+        """Each promise: the budget's name, the percentile, which is None for every item, and the seconds."""
+        found: list[tuple[str, float | None, float]] = []
+        for field in fields(self):
+            budget = getattr(self, field.name)
+            if isinstance(budget, Mapping):
+                found += [(field.name, *promise) for promise in check_percentiles(field.name, budget).items()]
+            elif budget is not None:
+                found.append((field.name, None, budget))
+        return found
+
+    def judge(self, measured: Mapping[str, Any]) -> "BudgetReport":
         """Hold what was measured against the promises.
 
         Parameters
@@ -223,7 +251,7 @@ class LatencyBudgets:
         Returns
         -------
         BudgetReport
-            One verdict for each budget that promises something, in the order of the fields.
+            One verdict for each promise, in the order of the fields.
 
         Raises
         ------
@@ -244,11 +272,14 @@ class LatencyBudgets:
                 raise TypeError(
                     f"measured {name} is {shown(items)}; it must be a list, with one latency for each item"
                 )
-            if any(item < 0 for item in items):
+            if len(items) and np.nanmin(np.append(items, inf)) < 0:
                 raise ValueError(f"measured {name} has the negative latency {min(items)} s; check its stamps")
+        kept = {
+            name: items if isinstance(items, np.ndarray) else tuple(items) for name, items in measured.items()
+        }
         return BudgetReport(
             tuple(
-                Verdict(name, budget, tuple(measured.get(name, ()))) for name, budget in self.promised.items()
+                Verdict(name, budget, kept.get(name, ()), percent) for name, percent, budget in self.promises
             )
         )
 
@@ -263,39 +294,63 @@ class Verdict:
         The budget's name.
     budget : float
         What was promised, in seconds.
-    items : tuple of float
+    items : tuple of float or ndarray
         What each item took, in seconds; ``nan`` for one that was not measured.
+    percent : float or None
+        Which percentile of the items the promise is about; None for all of them.
     """
 
     name: str
     budget: float
-    items: tuple[float, ...] = ()
+    items: Sequence[float] | np.ndarray = ()
+    percent: float | None = None
+
+    @property
+    def promise(self) -> str:
+        """What was promised: the budget's name, with the percentile if it is about one."""
+        return self.name if self.percent is None else f"{self.name} p{self.percent:g}"
 
     @property
     def worst(self) -> float:
         """The longest item in seconds, ``nan`` if nothing was measured."""
-        return max(self._measured, default=nan)
+        return float(self._measured.max()) if len(self._measured) else nan
+
+    @property
+    def measured(self) -> Estimate:
+        """The percentile with its interval; of a promise about every item the worst, which has none."""
+        if self.percent is not None:
+            return percentile(self._measured, self.percent)
+        return Estimate(self.worst, self.worst, self.worst, len(self._measured))
 
     @property
     def over(self) -> float:
-        """Seconds by which the worst item missed the budget; 0 if it kept it, ``nan`` if not measured."""
-        return nan if isnan(self.worst) else max(0.0, round(self.worst - self.budget, 9))
+        """Seconds by which what was measured missed the budget; 0 if it kept it, ``nan`` if not measured."""
+        value = self.measured.value
+        return nan if isnan(value) else max(0.0, round(value - self.budget, 9))
 
     @property
     def missed(self) -> int:
         """How many items took longer than the budget."""
-        return sum(round(item - self.budget, 9) > 0 for item in self._measured)
+        return int((np.round(self._measured - self.budget, 9) > 0).sum())
 
     @property
     def status(self) -> str:
-        """One of "met", "missed" and "not measured"."""
-        if not self._measured:
+        """One of "met", "missed", "undecided" and "not measured".
+
+        A promise about a percentile is met or missed if the whole interval is; between the two there are too
+        few items to tell.
+        """
+        if not len(self._measured):
             return "not measured"
-        return "missed" if self.missed else "met"
+        measured = self.measured
+        if round(measured.low - self.budget, 9) > 0:
+            return "missed"
+        return "met" if round(measured.high - self.budget, 9) <= 0 else "undecided"
 
     @property
-    def _measured(self) -> list[float]:
-        return [item for item in self.items if not isnan(item)]
+    def _measured(self) -> np.ndarray:
+        items = np.asarray(self.items, dtype=np.float64)
+        return items[~np.isnan(items)]
 
 
 @dataclass(frozen=True, repr=False)
@@ -305,22 +360,50 @@ class BudgetReport(_Shown):
     verdicts: tuple[Verdict, ...]
 
     def __getitem__(self, name: str) -> Verdict:
-        """Return the verdict on the budget called `name`."""
+        """Return the verdict on the budget called `name`; with percentiles ``"voice_to_voice p95"``."""
         for verdict in self.verdicts:
-            if verdict.name == name:
+            if name in (verdict.promise, verdict.name):
                 return verdict
-        raise KeyError(f"no budget is called {name!r}; there are {', '.join(v.name for v in self.verdicts)}")
+        raise KeyError(
+            f"no budget is called {name!r}; there are {', '.join(v.promise for v in self.verdicts)}"
+        )
+
+    @property
+    def status(self) -> str:
+        """The verdict on all together: "missed" if one is, else "undecided" if one is, else "met".
+
+        What was not measured is left out; if that is everything, "not measured".
+        """
+        found = {verdict.status for verdict in self.verdicts}
+        return next((s for s in ("missed", "undecided", "met") if s in found), "not measured")
+
+    @property
+    def sentence(self) -> str:
+        """The verdict on all together in words, with what was missed by most."""
+        counts = Counter(verdict.status for verdict in self.verdicts)
+        said = ", ".join(
+            f"{counts[s]} {s}" for s in ("met", "missed", "undecided", "not measured") if counts[s]
+        )
+        if self.status != "missed":
+            return f"{self.status}: {said}"
+        most = max((v for v in self.verdicts if v.status == "missed"), key=lambda v: v.over)
+        return f"missed: {said}; by most {most.promise}, by {format_seconds(most.over)}"
 
     def table(self) -> pd.DataFrame:
-        """Return one row for each budget: promised, worst item, verdict."""
+        """Return one row for each promise: promised, worst item or percentile, verdict."""
+        at_percentiles = any(v.percent is not None for v in self.verdicts)
         return pd.DataFrame(
             {
                 "budget": [format_seconds(v.budget) for v in self.verdicts],
-                "worst": [format_seconds(v.worst) for v in self.verdicts],
+                "measured" if at_percentiles else "worst": [self._measured(v) for v in self.verdicts],
                 "verdict": [self._sentence(v) for v in self.verdicts],
             },
-            index=[v.name for v in self.verdicts],
+            index=[v.promise for v in self.verdicts],
         )
+
+    @staticmethod
+    def _measured(verdict: Verdict) -> str:
+        return format_seconds(verdict.worst) if verdict.percent is None else f"{verdict.measured:.3f} s"
 
     @staticmethod
     def _sentence(verdict: Verdict) -> str:

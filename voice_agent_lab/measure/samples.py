@@ -14,7 +14,8 @@ was not measured and is left out.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import inf, isinf, isnan, nan
+from functools import lru_cache
+from math import inf, isinf, lgamma, log, nan
 
 import numpy as np
 
@@ -77,19 +78,62 @@ def percentile(values: Iterable[float], percent: float = 50) -> Estimate:
     ValueError
         If `percent` is 0 or less, or 100 or more.
     """
-    if not 0 < percent < 100:
-        raise ValueError(f"percent is {percent!r}; it must be more than 0 and less than 100")
-    ordered = np.sort([value for value in values if not isnan(value)])
+    return percentiles(values, [percent])[0]
+
+
+def percentiles(values: Iterable[float], percents: Iterable[float]) -> list[Estimate]:
+    """Return several percentiles of a sample, each with its interval; see `percentile`."""
+    wanted = list(percents)
+    for percent in wanted:
+        if not 0 < percent < 100:
+            raise ValueError(f"percent is {percent!r}; it must be more than 0 and less than 100")
+    ordered = np.sort(_measured(values))
     n = len(ordered)
     if not n:
-        return Estimate(nan, -inf, inf, 0)
+        return [Estimate(nan, -inf, inf, 0) for _ in wanted]
+    found = []
+    for percent in wanted:
+        lower, upper = _ranks(n, percent)
+        low = float(ordered[lower - 1]) if lower >= 1 else -inf
+        high = float(ordered[upper - 1]) if upper <= n else inf
+        found.append(Estimate(float(np.percentile(ordered, percent)), low, high, n))
+    return found
+
+
+def least_n(percent: float) -> int:
+    """Return how many values it takes until a percentile has an interval with both bounds.
+
+    Of so many turns the slowest is, with the usual confidence, slower than the percentile. With fewer turns
+    a high percentile has not been seen at all.
+
+    Examples
+    --------
+    >>> least_n(50), least_n(95), least_n(99)
+    (6, 72, 368)
+    """
+    rarer = max(percent, 100 - percent) / 100
+    n = max(1, int(log((1 - CONFIDENCE) / 2) / log(rarer)) - 1)
+    while not (_ranks(n, percent)[0] >= 1 and _ranks(n, percent)[1] <= n):
+        n += 1
+    return n
+
+
+def _measured(values: Iterable[float]) -> np.ndarray:
+    """Return what was measured of a sample, as float64."""
+    known = values if isinstance(values, np.ndarray) else np.array(list(values), dtype=np.float64)
+    kept: np.ndarray = known[~np.isnan(known)].astype(np.float64, copy=False)
+    return kept
+
+
+@lru_cache(maxsize=256)
+def _ranks(n: int, percent: float) -> tuple[int, int]:
+    """Return the ranks, from 1, of the two values between which a percentile's interval runs."""
     tail = (1 - CONFIDENCE) / 2
-    below = np.cumsum(_binomial(n, percent / 100))  # chance that so many values, or fewer, lie below
-    lower = int(np.searchsorted(below, tail, side="right"))  # the rank of the lower bound, from 1
-    upper = int(np.searchsorted(below, 1 - tail, side="left")) + 1
-    low = float(ordered[lower - 1]) if lower >= 1 else -inf
-    high = float(ordered[upper - 1]) if upper <= n else inf
-    return Estimate(float(np.percentile(ordered, percent)), low, high, n)
+    first, chances = _chances(n, percent / 100)
+    below = np.cumsum(chances)  # chance that so many values, or fewer, lie below
+    lower = first + int(np.searchsorted(below, tail, side="right"))
+    upper = first + int(np.searchsorted(below, 1 - tail, side="left")) + 1
+    return lower, upper
 
 
 def mean(values: Iterable[float]) -> Estimate:
@@ -102,7 +146,7 @@ def mean(values: Iterable[float]) -> Estimate:
     values : iterable of float
         The sample; ``nan`` is left out. One value alone has no interval.
     """
-    kept = np.array([value for value in values if not isnan(value)])
+    kept = _measured(values)
     n = len(kept)
     if n < 2:
         return Estimate(float(kept[0]) if n else nan, -inf, inf, n)
@@ -124,9 +168,35 @@ def share(hits: int, n: int) -> Estimate:
     if not n:
         return Estimate(nan, 0.0, 1.0, 0)
     tail = (1 - CONFIDENCE) / 2
-    low = _root(lambda p: _binomial(n, p)[hits:].sum() - tail) if hits else 0.0
-    high = _root(lambda p: tail - _binomial(n, p)[: hits + 1].sum()) if hits < n else 1.0
+    low = _root(lambda p: _as_many(n, p, hits) - tail) if hits else 0.0
+    high = _root(lambda p: tail - _as_few(n, p, hits)) if hits < n else 1.0
     return Estimate(hits / n, low, high, n)
+
+
+_MANY = 10_000  # of more draws, only the numbers of hits that happen are looked at
+
+
+def _as_many(n: int, p: float, hits: int) -> float:
+    first, chances = _chances(n, p)
+    return float(chances[max(0, hits - first) :].sum())
+
+
+def _as_few(n: int, p: float, hits: int) -> float:
+    first, chances = _chances(n, p)
+    return float(chances[: max(0, hits + 1 - first)].sum())
+
+
+def _chances(n: int, p: float) -> tuple[int, np.ndarray]:
+    """Return a number of hits, and the chances of so many and more; what is left out has no chance."""
+    if n <= _MANY or not 0 < p < 1:
+        return 0, _binomial(n, p)
+    spread = 12 * (n * p * (1 - p)) ** 0.5 + 12
+    first, last = max(0, int(n * p - spread)), min(n, int(n * p + spread))
+    k = np.arange(first, last + 1)
+    begins = lgamma(n + 1) - lgamma(first + 1) - lgamma(n - first + 1)
+    coefficients = begins + np.concatenate([[0.0], np.cumsum(np.log((n - k[:-1]) / (k[:-1] + 1)))])
+    chances: np.ndarray = np.exp(coefficients + k * np.log(p) + (n - k) * np.log1p(-p))
+    return first, chances / chances.sum()
 
 
 def _binomial(n: int, p: float) -> np.ndarray:

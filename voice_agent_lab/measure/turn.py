@@ -70,6 +70,9 @@ _PARTS = (
     ("leading silence", "tts", "service", ("playback", "started")),
 )
 
+OWNERS = {name: owner for name, _, owner, _ in _PARTS}
+"""Each part of the wait, in order, and who owns it."""
+
 
 @dataclass(repr=False)
 class Turn(_Shown):

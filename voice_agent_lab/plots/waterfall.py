@@ -177,8 +177,8 @@ def _label(turn: Turn, alike: Sequence[Span], budgets: LatencyBudgets | None) ->
     """Return what to say about bars of one name: it is said once, at the longest of them."""
     bar = max(alike, key=lambda span: span.end - span.start)
     plain = f"{bar.name} {total(alike)}"
-    if budgets and bar.name in _BUDGETED:
-        promised = getattr(budgets, _BUDGETED[bar.name])
+    promised = budgets.promised.get(_BUDGETED.get(bar.name, "")) if budgets else None
+    if promised is not None:
         over = interval(bar.start, bar.end) - promised
         late = over > 0
         verdict = f"{plain} (budget {length(promised)}{' missed' * late})"

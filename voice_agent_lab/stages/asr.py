@@ -50,6 +50,11 @@ class StreamingASR:
     rng : numpy.random.Generator, optional
         For latencies and revisions; seeded with 0 if not given.
 
+    Attributes
+    ----------
+    processing, finalization : Drawn
+        What draws them.
+
     Examples
     --------
     >>> fast = StreamingASR(processing=0.01, finalization=0.05)
@@ -78,9 +83,9 @@ class StreamingASR:
         self.sample_rate = check_rate("sample_rate", sample_rate)
         self.revision_rate = revision_rate
         self.revision_lag = check_seconds("revision_lag", revision_lag)
-        self._rng = rng or np.random.default_rng(0)
-        self._processing = drawn("processing", processing, self._rng)
-        self._finalization = drawn("finalization", finalization, self._rng)
+        self.rng = rng or np.random.default_rng(0)
+        self.processing = drawn("processing", processing, self.rng)
+        self.finalization = drawn("finalization", finalization, self.rng)
 
     async def transcribe_stream(
         self, audio_stream: AsyncIterator[np.ndarray], ground_truth: str
@@ -99,7 +104,7 @@ class StreamingASR:
         wrong_at_first = self._wrong_at_first(len(words))
         shown: list[str] = []
         async for frame in audio_stream:
-            await asyncio.sleep(self._processing())
+            await asyncio.sleep(self.processing())
             samples += len(frame)
             if isinstance(ground_truth, Saying) and ground_truth.so_far() != said:
                 said = ground_truth.so_far()
@@ -109,12 +114,12 @@ class StreamingASR:
             if partial != shown:
                 shown = partial
                 yield joined(partial), False
-        await asyncio.sleep(self._finalization())
+        await asyncio.sleep(self.finalization())
         yield joined(self._hypothesis(words, [False] * len(words), samples / self.sample_rate)), True
 
     def _wrong_at_first(self, words: int) -> list[bool]:
         """Draw for so many words which of them first appear wrong."""
-        wrong: list[bool] = (self._rng.random(words) < self.revision_rate).tolist()
+        wrong: list[bool] = (self.rng.random(words) < self.revision_rate).tolist()
         return wrong
 
     def _hypothesis(self, words: list[SpokenWord], wrong_at_first: list[bool], taken: float) -> list[str]:

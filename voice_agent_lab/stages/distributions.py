@@ -8,7 +8,7 @@ Conventions
 All draws are seconds, 0 or more, as ``float64`` of shape ``(size,)``.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Protocol
@@ -47,9 +47,11 @@ class Fixed:
         return np.full(size, float(self.seconds))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Measured:
     """Draws, with replacement, from latencies that were measured somewhere (seconds).
+
+    An array of floats is not copied.
 
     Examples
     --------
@@ -57,16 +59,41 @@ class Measured:
     array([0.9, 0.2, 0.2, 0.2])
     """
 
-    values: tuple[float, ...]
+    values: Sequence[float] | np.ndarray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", tuple(float(check_seconds("values", v)) for v in self.values))
-        if not self.values:
+        if isinstance(self.values, np.ndarray) and self.values.dtype.kind == "f":
+            values = self.values.view()
+        else:
+            values = np.array([check_seconds("values", value) for value in self.values], dtype=np.float64)
+        if values.ndim != 1 or not len(values):
             raise ValueError("values is empty; give at least one measured latency in seconds")
+        bad = values[~(np.isfinite(values) & (values >= 0))]
+        if len(bad):
+            check_seconds("values", float(bad[0]))
+        values.flags.writeable = False
+        object.__setattr__(self, "values", values)
 
     def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """Draw `size` of the measured latencies."""
-        return rng.choice(np.array(self.values), size)
+        return rng.choice(np.asarray(self.values), size)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other holds the same latencies in the same order."""
+        return isinstance(other, Measured) and np.array_equal(self.values, other.values)
+
+    def __hash__(self) -> int:
+        """Return a hash of all latencies."""
+        return hash(np.asarray(self.values, dtype=np.float64).tobytes())
+
+    def __repr__(self) -> str:
+        values = np.asarray(self.values)
+        shown = ", ".join(f"{value:g}" for value in values[:3])
+        return (
+            f"Measured(({shown}{',' * (len(values) == 1)}))"
+            if len(values) <= 3
+            else (f"Measured(({shown}, ...), {len(values):,} latencies)")
+        )
 
 
 @dataclass(frozen=True)
@@ -182,8 +209,22 @@ def as_distribution(name: str, latency: "Distribution | float") -> Distribution:
     return Fixed(float(check_seconds(name, latency)))
 
 
-def drawn(name: str, latency: "Distribution | float", rng: np.random.Generator) -> Callable[[], float]:
-    """Return a function that draws one latency in seconds at each call.
+@dataclass(frozen=True)
+class Drawn:
+    """Draws one latency in seconds at each call, from a distribution, with a generator."""
+
+    distribution: Distribution
+    rng: np.random.Generator
+
+    def __call__(self) -> float:
+        """Draw; a fixed latency draws nothing."""
+        if isinstance(self.distribution, Fixed):
+            return self.distribution.seconds
+        return float(self.distribution.samples(self.rng, 1)[0])
+
+
+def drawn(name: str, latency: "Distribution | float", rng: np.random.Generator) -> Drawn:
+    """Return what draws one latency in seconds at each call.
 
     Parameters
     ----------
@@ -194,10 +235,7 @@ def drawn(name: str, latency: "Distribution | float", rng: np.random.Generator) 
     rng : numpy.random.Generator
         Where the randomness comes from.
     """
-    distribution = as_distribution(name, latency)
-    if isinstance(distribution, Fixed):
-        return lambda: distribution.seconds
-    return lambda: float(distribution.samples(rng, 1)[0])
+    return Drawn(as_distribution(name, latency), rng)
 
 
 @dataclass(frozen=True)
@@ -227,5 +265,14 @@ class StageLatencies:
 
     @classmethod
     def exactly(cls, budgets: LatencyBudgets) -> "StageLatencies":
-        """Return stages that take just what was promised, as in the article."""
+        """Return stages that take just what was promised, as in the article.
+
+        Raises
+        ------
+        ValueError
+            If a promise is about percentiles: how long one item takes does not follow from it.
+        """
+        for name in cls.__dataclass_fields__:
+            if name not in budgets.promised:
+                raise ValueError(f"{name} is promised at percentiles only; give the agent's latencies, too")
         return cls(**{name: getattr(budgets, name) for name in cls.__dataclass_fields__})

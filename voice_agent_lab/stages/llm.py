@@ -53,6 +53,11 @@ class StreamingLLM:
     rng : numpy.random.Generator, optional
         For the latencies; seeded with 0 if not given.
 
+    Attributes
+    ----------
+    time_to_first_token, token_generation : Drawn
+        What draws them.
+
     Examples
     --------
     >>> llm = StreamingLLM(0.3, 0.02, replies={"latency delay": "It is what the user waits."})
@@ -70,9 +75,9 @@ class StreamingLLM:
         default: str = DEFAULT_REPLY,
         rng: np.random.Generator | None = None,
     ) -> None:
-        rng = rng or np.random.default_rng(0)
-        self._first_token = drawn("time_to_first_token", time_to_first_token, rng)
-        self._token = drawn("token_generation", token_generation, rng)
+        self.rng = rng or np.random.default_rng(0)
+        self.time_to_first_token = drawn("time_to_first_token", time_to_first_token, self.rng)
+        self.token_generation = drawn("token_generation", token_generation, self.rng)
         self._replies = {word: reply for words, reply in replies.items() for word in words.lower().split()}
         self._default = default
 
@@ -83,8 +88,8 @@ class StreamingLLM:
 
     async def generate_response(self, prompt: str) -> AsyncIterator[str]:
         """Yield the reply a word at a time, each with the space that follows it."""
-        wait = self._first_token
+        wait = self.time_to_first_token
         for word in self.reply_to(prompt).split():
             await asyncio.sleep(wait())
             yield word + " "
-            wait = self._token
+            wait = self.token_generation

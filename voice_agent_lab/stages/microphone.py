@@ -99,9 +99,13 @@ class AudioInputStream:
                 f"chunk_duration_ms is {chunk_duration_ms!r}; a frame must hold at least one sample"
             )
         self.latency = check_seconds("latency", latency)
-        self.user = User(
-            lambda text: self.samples_for(text), sample_rate, lambda samples, _: self.speech_in(samples)
-        )
+        self.user = User(self._sound_of, sample_rate, self._bounds_of)
+
+    def _sound_of(self, text: str) -> np.ndarray:
+        return self.samples_for(text)
+
+    def _bounds_of(self, samples: np.ndarray, sample_rate: int) -> tuple[float, float]:
+        return self.speech_in(samples)
 
     def samples_for(self, text: str) -> np.ndarray:
         """Return the sound of the user saying `text`; here speech-like, in whole frames.

@@ -145,7 +145,7 @@ class Playback:
                 self._cut("stopped", begun, ends, sample_rate)
             elif ends is not None and not over:  # closed in a gap or a pause: it was silent already
                 record("playback", "stopped", at=ends, unheard=0.0)
-            self._holds_from = None
+            self._holds_from, self._changed = None, asyncio.Event()  # one belongs to the loop it is used in
 
     async def _sounds_until(self, deadline: float) -> bool:
         """Sleep until the deadline; return False at once if a pause comes first."""

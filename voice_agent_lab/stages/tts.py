@@ -53,6 +53,11 @@ class StreamingTTS:
     rng : numpy.random.Generator, optional
         For the latencies; seeded with 0 if not given.
 
+    Attributes
+    ----------
+    time_to_first_chunk, chunk_generation : Drawn
+        What draws them.
+
     Examples
     --------
     >>> voice = StreamingTTS(time_to_first_chunk=0.2, leading_silence=0.16)
@@ -76,7 +81,7 @@ class StreamingTTS:
             raise ValueError(
                 f"chars_per_second is {chars_per_second!r}; it must be a positive speaking rate, such as 15"
             )
-        rng = rng or np.random.default_rng(0)
+        self.rng = rng or np.random.default_rng(0)
         self.sample_rate = sample_rate
         self.chars_per_second = chars_per_second
         self.chunk_size = round(
@@ -87,8 +92,8 @@ class StreamingTTS:
                 f"chunk_duration_ms is {chunk_duration_ms!r}; a chunk must hold at least one sample"
             )
         self.leading_silence = check_seconds("leading_silence", leading_silence)
-        self._first_chunk = drawn("time_to_first_chunk", time_to_first_chunk, rng)
-        self._chunk = drawn("chunk_generation", chunk_generation, rng)
+        self.time_to_first_chunk = drawn("time_to_first_chunk", time_to_first_chunk, self.rng)
+        self.chunk_generation = drawn("chunk_generation", chunk_generation, self.rng)
 
     def speech_for(self, text: str) -> np.ndarray:
         """Return the sound of a piece of text: its leading silence, then speech-like audio."""
@@ -102,8 +107,8 @@ class StreamingTTS:
         """Yield the audio of each piece of text, a chunk at a time."""
         async for piece in text_stream:
             speech = self.speech_for(piece)
-            wait = self._first_chunk
+            wait = self.time_to_first_chunk
             for start in range(0, len(speech), self.chunk_size):
                 await asyncio.sleep(wait())
                 yield speech[start : start + self.chunk_size]
-                wait = self._chunk
+                wait = self.chunk_generation

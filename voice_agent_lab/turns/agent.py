@@ -21,8 +21,9 @@ not have to do with the first one's, follows where that ended.
 
 import asyncio
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -187,7 +188,7 @@ class StreamingVoiceAgent:
         self.recording = Recording(self.tts.sample_rate, keeps=keep_recording)
         self._keep_turns = keep_turns
         self._is_running = False
-        self._ran: tuple[weakref.ref[asyncio.AbstractEventLoop] | None, float] = (
+        self._ran: tuple[Callable[[], asyncio.AbstractEventLoop | None] | None, float] = (
             None,
             0.0,
         )  # in which loop, and until when
@@ -326,6 +327,21 @@ class StreamingVoiceAgent:
         """What the agent is doing."""
         return self.states.state
 
+    def afresh(self, *, keep_turns: int | None = None, keep_recording: bool = True) -> "StreamingVoiceAgent":
+        """Return an agent with the same settings, copies of the components, and no history.
+
+        The copies' random states go on from where these are.
+        """
+        own = copy(self)
+        own.states, own.turns, own._keep_turns, own._ran = StateMachine(), [], keep_turns, (None, 0.0)
+        own.recording = Recording(self.tts.sample_rate, keeps=keep_recording)
+        return deepcopy(own)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Travel without the event loop in which it last ran; only when that ended counts."""
+        loop, ended = self._ran
+        return {**self.__dict__, "_ran": (None if loop is None else _gone, ended)}
+
     @contextmanager
     def _running(self) -> Iterator[None]:
         """Continue the agent's axis of time; in another loop, where it ended."""
@@ -363,6 +379,10 @@ class StreamingVoiceAgent:
             for turns in (self.turns, [] if held is None else held):
                 turns.append(turn)
                 del turns[: -(self._keep_turns or len(turns))]
+
+
+def _gone() -> None:
+    """Stand for the loop of an agent that has come from another process."""
 
 
 def _own(policy: Any) -> Endpointing:
