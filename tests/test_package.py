@@ -42,6 +42,7 @@ ROOMS = {
     "engines": {"checks", "streams", "measure", "stages"},
     "traces": {"checks", "measure"},
     "plots": {"checks", "measure", "models", "published"},
+    "gate": {"checks", "measure", "models", "presets", "traces"},
 }
 ROOMS |= {"lessons": {*ROOMS, ""}}
 ROOMS |= {name: {*ROOMS, "demo", "courseware", ""} for name in ("cli", "demo", "courseware")}

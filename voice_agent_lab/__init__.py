@@ -43,12 +43,13 @@ What happened
     Turn : a turn, read off its event log
     EventLog : what happened, when, in which stage
     turns_table : many turns as a table
+    read_turns : turns from your own traces, whichever tool wrote them
     Recording : the conversation as stereo sound
     Sound : a sound to listen to in a notebook
 
 Further rooms, imported by name: ``tiny`` (the whole agent on one page), ``as_published`` (the article's
 pipeline with its faults), ``presets``, ``clock``, ``measure``, ``stages``, ``turns``, ``models``,
-``published``, ``engines`` (real speech recognition, synthesis and voice activity), ``traces``, ``plots``,
+``published``, ``engines`` (real speech recognition, synthesis and voice activity), ``traces``, ``gate``, ``plots``,
 ``lessons``, ``streams``, ``checks``.
 """
 
@@ -67,6 +68,7 @@ from voice_agent_lab.stages.playback import Playback
 from voice_agent_lab.stages.tts import StreamingTTS
 from voice_agent_lab.stages.vad import EnergyVAD
 from voice_agent_lab.streams import StageError
+from voice_agent_lab.traces.reading import read_turns
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
 from voice_agent_lab.turns.interruption import Interruption
 from voice_agent_lab.turns.script import Say
@@ -102,6 +104,7 @@ __all__ = [
     "Turn",
     "WithStalls",
     "preset",
+    "read_turns",
     "simulate",
     "turns_table",
 ]

@@ -22,6 +22,7 @@ from voice_agent_lab.checks import check_kind
 from voice_agent_lab.measure.latency import LatencyMetrics
 from voice_agent_lab.measure.log import Event, EventLog
 from voice_agent_lab.measure.turn import Turn
+from voice_agent_lab.measure.waits import Waits, of_turn
 
 EVENTS = {
     "speech_started": ("user", "speech_started"),
@@ -226,9 +227,6 @@ class Turns(Sequence[Turn]):
 
         What was ready before it was asked for took no time.
         """
-        if self._logs is not None:
-            items = [turn.latencies[name] for turn in self]
-            return np.array([max((x for x in of_turn if not isnan(x)), default=nan) for of_turn in items])
         start, end = LATENCIES[name]
         seconds: Column = np.round(np.maximum(self.column(end) - self.column(start), 0.0), 9)
         return seconds
@@ -239,10 +237,18 @@ class Turns(Sequence[Turn]):
         They sum to voice-to-voice, and are ``nan`` where that was not measured. A part that no turn has is
         left out.
         """
+        return dict(self.waits().parts)
+
+    def waits(self) -> Waits:
+        """Return what the users waited, for percentiles, budgets and comparisons."""
         if self._logs is not None:
-            rows = pd.DataFrame([{p.name: p.seconds for p in turn.parts} for turn in self]).fillna(0.0)
-            rows[np.isnan(self.voice_to_voice)] = nan
-            return {str(name): rows[name].to_numpy() for name in rows}
+            return Waits.of_rows([of_turn(turn) for turn in self], self.source.name)
+        items = {name: self.latency(name) for name in LATENCIES}
+        measured = {name: column for name, column in items.items() if np.isfinite(column).any()}
+        return Waits(self.voice_to_voice, self._parts(), measured, origin=self.source.name)
+
+    def _parts(self) -> dict[str, Column]:
+        """Return the parts of turns of which only stamps are known."""
         end = self.column("playback_started")
         reached, parts = self.column("speech_ended") + 0 * end, {}
         for name, stamp in _PARTS.items():
