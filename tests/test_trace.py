@@ -116,7 +116,11 @@ def test_the_same_turns_give_the_same_bytes(turns):
 
 
 def test_no_turns_are_an_empty_trace():
-    assert json.loads(chrome_trace([])) == {"displayTimeUnit": "ms", "traceEvents": []}
+    assert json.loads(chrome_trace([])) == {
+        "displayTimeUnit": "ms",
+        "otherData": {"origins": []},
+        "traceEvents": [],
+    }
 
 
 def test_a_stage_of_ones_own_is_traced_too():

@@ -90,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("check", help="hold an agent or your own trace against promises; for CI")
     command.add_argument("budgets", type=Path, metavar="BUDGETS.toml", help="what is promised, and of what")
-    command.add_argument("--trace", type=Path, metavar="FILE", help="judge this trace, whatever the file names")
+    command.add_argument(
+        "--trace", type=Path, metavar="FILE", help="judge this trace, whatever the file names"
+    )
     command.add_argument("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit's XML")
     command.set_defaults(run=_check)
 

@@ -103,11 +103,10 @@ class Judgement:
 
     def __str__(self) -> str:
         """Return a line for each promise, and one for all together."""
-        lines = [f"{len(self.waits):,} turns, {self.waits.origin}"]
         width = max(len(verdict.promise) for verdict in self.report.verdicts)
-        for verdict in self.report.verdicts:
-            lines.append(f"  {verdict.promise:<{width}}  {self.sentence(verdict)}")
-        return "\n".join([*lines, "passed" if self.passed else "failed"])
+        lines = (f"  {each.promise:<{width}}  {self.sentence(each)}" for each in self.report.verdicts)
+        first, last = f"{len(self.waits):,} turns, {self.waits.origin}", "passed" if self.passed else "failed"
+        return "\n".join([first, *lines, last])
 
     def sentence(self, verdict: Verdict) -> str:
         """Return what was promised, what was measured, the verdict, and of a broken promise the owner."""
@@ -124,7 +123,11 @@ class Judgement:
             return f"its owner is {_OWNER[verdict.name.partition('_')[0]]} (service)"
         waited, parts = self.waits.voice_to_voice, self.waits.parts
         if verdict.name == "time_to_first_audio":
-            parts = {name: parts[name] for name in ("first token", "text aggregation", "first chunk") if name in parts}
+            parts = {
+                name: parts[name]
+                for name in ("first token", "text aggregation", "first chunk")
+                if name in parts
+            }
         items = waited if verdict.name == "voice_to_voice" else self.waits.items[verdict.name]
         slowest = items >= min(verdict.measured.value, np.nanmax(items))
         means = {name: float(np.nanmean(part[slowest])) for name, part in parts.items()}
@@ -132,9 +135,7 @@ class Judgement:
             return "its parts were not measured"
         most = max(means, key=lambda name: means[name])
         whole = float(np.nanmean(items[slowest]))
-        return (
-            f"in these turns most of it is {most} ({OWNERS[most]}): {means[most]:.3f} s of {whole:.3f} s on average"
-        )
+        return f"in these turns most of it is {most} ({OWNERS[most]}): {means[most]:.3f} s of {whole:.3f} s on average"
 
     def junit(self) -> str:
         """Return the verdicts as JUnit's XML: a broken promise is a failure, one that was not measured an error."""
@@ -150,7 +151,9 @@ class Judgement:
             case = ElementTree.SubElement(suite, "testcase", classname="budgets", name=verdict.promise)
             outcome = {"missed": "failure", "not measured": "error"}.get(verdict.status, "system-out")
             sentence = self.sentence(verdict)
-            inner = ElementTree.SubElement(case, outcome, {} if outcome == "system-out" else {"message": sentence})
+            inner = ElementTree.SubElement(
+                case, outcome, {} if outcome == "system-out" else {"message": sentence}
+            )
             inner.text = sentence
         ElementTree.indent(suite)
         return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
@@ -181,13 +184,13 @@ def read_gate(path: str | Path, trace: str | Path | None = None) -> Gate:
         raise GateError(f"{path} is no TOML: {error}") from error
     try:
         return _gate(said, path, trace)
-    except _AtKey as error:
+    except _AtKeyError as error:
         line = _line_of(text, error.keys)
         place = f"{path}:{line}" if line else str(path)
         raise GateError(f"{place}: {'.'.join(error.keys)} {error.what}") from error
 
 
-class _AtKey(Exception):
+class _AtKeyError(Exception):
     """Something that is wrong with a key."""
 
     def __init__(self, keys: tuple[str, ...], what: str) -> None:
@@ -198,22 +201,26 @@ class _AtKey(Exception):
 def _gate(said: Mapping[str, Any], path: Path, trace: str | Path | None) -> Gate:
     for key, value in said.items():
         if key not in _KEYS:
-            raise _AtKey((key,), f"is not known; there are {', '.join(_KEYS)}")
+            raise _AtKeyError((key,), f"is not known; there are {', '.join(_KEYS)}")
         if isinstance(value, bool) or not isinstance(value, _KEYS[key]):
-            raise _AtKey((key,), f"is {value!r}; it must be {_KINDS[_KEYS[key]]}")
+            raise _AtKeyError((key,), f"is {value!r}; it must be {_KINDS[_KEYS[key]]}")
     if trace is None and "trace" in said:
         trace = path.parent / said["trace"]
     if trace is None and "agent" not in said:
-        raise _AtKey(("agent",), 'is missing, and so is trace; name a preset or a file: agent = "livekit-defaults"')
+        raise _AtKeyError(
+            ("agent",), 'is missing, and so is trace; name a preset or a file: agent = "livekit-defaults"'
+        )
     if "agent" in said and "trace" in said:
-        raise _AtKey(("trace",), "stands beside agent; leave one of them out")
+        raise _AtKeyError(("trace",), "stands beside agent; leave one of them out")
     if not said.get("budgets"):
-        raise _AtKey(("budgets",), "is missing or empty; promise something: voice_to_voice = { p95 = 2.5 }")
+        raise _AtKeyError(
+            ("budgets",), "is missing or empty; promise something: voice_to_voice = { p95 = 2.5 }"
+        )
     _check("agent", lambda: preset(said["agent"]) if "agent" in said else None)
     turns = _check("turns", lambda: check_count("turns", said.get("turns", TURNS), "turns"))
     for name, value in said.get("columns", {}).items():
         if not isinstance(value, str):
-            raise _AtKey(("columns", name), f"is {value!r}; it must be our name with a unit, in quotes")
+            raise _AtKeyError(("columns", name), f"is {value!r}; it must be our name with a unit, in quotes")
     return Gate(
         _budgets(said["budgets"]),
         said.get("agent", ""),
@@ -229,11 +236,11 @@ def _budgets(said: Mapping[str, Any]) -> LatencyBudgets:
     none = dict.fromkeys(_BUDGETS)
     for name, value in said.items():
         if name not in _BUDGETS:
-            raise _AtKey(("budgets", name), f"is no budget; there are {', '.join(_BUDGETS)}")
+            raise _AtKeyError(("budgets", name), f"is no budget; there are {', '.join(_BUDGETS)}")
         try:
             LatencyBudgets(**{**none, name: value})
         except (TypeError, ValueError) as error:
-            raise _AtKey(("budgets", name), f"cannot be promised: {error}") from error
+            raise _AtKeyError(("budgets", name), f"cannot be promised: {error}") from error
     return LatencyBudgets(**{**none, **said})
 
 
@@ -241,7 +248,7 @@ def _check(key: str, made: Any) -> Any:
     try:
         return made()
     except ValueError as error:
-        raise _AtKey((key,), f"will not do: {error}") from error
+        raise _AtKeyError((key,), f"will not do: {error}") from error
 
 
 def _line_of(text: str, keys: tuple[str, ...]) -> int:

@@ -5,7 +5,9 @@ from dataclasses import fields
 import numpy as np
 
 TURNS = 80  # of a conversation
-IN_FULL = 10  # of them with everything that is written about them: files with whole contexts grow with their square
+IN_FULL = (
+    10  # of them with everything that is written about them: files with whole contexts grow with their square
+)
 REPLY = "It will be sunny in Berlin today. Tomorrow brings a little rain."
 
 
@@ -14,7 +16,9 @@ class Draws:
 
     def __init__(self, seed):
         children = np.random.default_rng(seed).spawn(5)
-        self._of = dict(zip(("transcript", "first_token", "token", "first_chunk", "speech"), children, strict=True))
+        self._of = dict(
+            zip(("transcript", "first_token", "token", "first_chunk", "speech"), children, strict=True)
+        )
 
     def _draw(self, name, median, sigma):
         return round(float(self._of[name].lognormal(np.log(median), sigma)), 3)

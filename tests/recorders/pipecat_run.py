@@ -72,7 +72,9 @@ class Recogniser(STTService):
 
     def __init__(self, draws):
         super().__init__(
-            ttfs_p99_latency=0.35, settings=STTSettings(model=WORDS["stt"], language=None), name="RecogniserSTT"
+            ttfs_p99_latency=0.35,
+            settings=STTSettings(model=WORDS["stt"], language=None),
+            name="RecogniserSTT",
         )
         self._draws = draws
 
@@ -95,7 +97,9 @@ class Recogniser(STTService):
         await asyncio.sleep(self._draws.transcript())
         self.request_finalize()
         self.confirm_finalize()
-        await self.push_frame(TranscriptionFrame("What is the weather?", "", str(time.time()), finalized=True))
+        await self.push_frame(
+            TranscriptionFrame("What is the weather?", "", str(time.time()), finalized=True)
+        )
 
 
 class Model(LLMService):

@@ -287,7 +287,10 @@ def _details(at: Mapping[str, float], transcript: str, reply: str) -> dict[str, 
         "end_of_turn": {"reason": "finished"},
         "asr_partial": {"text": ""},
         "asr_complete": {"text": transcript},
-        "llm_first_token": {"text": reply, "took": at.get("llm_first_token", nan) - at.get("llm_started", nan)},
+        "llm_first_token": {
+            "text": reply,
+            "took": at.get("llm_first_token", nan) - at.get("llm_started", nan),
+        },
         "tts_started": {"text": ""},  # which of the reply the voice was given first is not known
         "tts_first_chunk": {
             "seconds": sounded,
@@ -308,6 +311,8 @@ def out_of_order(columns: Mapping[str, Column]) -> tuple[np.ndarray, dict[int, s
             back = columns[second] - columns[first] < -1e-6
             for row in np.flatnonzero(back & ~bad):
                 a, b = columns[first][row], columns[second][row]
-                sentences[int(row)] = f"{second} ({b:.6g} s) is before {first} ({a:.6g} s): a clock that goes back"
+                sentences[int(row)] = (
+                    f"{second} ({b:.6g} s) is before {first} ({a:.6g} s): a clock that goes back"
+                )
             bad |= back
     return bad, sentences

@@ -43,7 +43,7 @@ GENAI = Source(
     {
         "voice-to-voice": "the conventions have no attribute for the end of speech, and none for the first sound",
         "endpointing": "nor for the end of a turn",
-        "recognition": "nor an operation for it: gen_ai.operation.name stt, transcription and the like are taken for it",
+        "recognition": "nor an operation for it: operations stt, transcription and the like are taken for it",
     },
     "a wall clock",
     "spans of stages that overlap",
@@ -80,7 +80,9 @@ def _read_livekit(trace: Trace, forest: Forest) -> Turns:
     for span in forest.named("agent_turn"):
         try:
             e2e = seconds(span.attributes, "lk.e2e_latency")
-            spoke = forest.first(span, "agent_speaking") or _beginning_in(forest.named("agent_speaking"), span)
+            spoke = forest.first(span, "agent_speaking") or _beginning_in(
+                forest.named("agent_speaking"), span
+            )
             if isnan(e2e) or spoke is None:
                 continue
             ended = spoke.start - e2e

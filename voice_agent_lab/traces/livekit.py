@@ -17,7 +17,7 @@ from voice_agent_lab.traces.placing import TOGETHER
 from voice_agent_lab.traces.trouble import TraceError
 
 OUTSIDE = {
-    "input transport": "LiveKit's end of speech is when the last frame with speech was heard: the way there is before it",
+    "input transport": "its end of speech is when the last frame with speech was heard: the way there is before it",
     "output transport": "its first sound is the first frame handed to the audio track: network, jitter buffer and "
     "loudspeaker come after",
     "leading silence": "a silent first frame counts as sound",
@@ -34,7 +34,7 @@ SOURCE = Source(
         "text aggregation": "only with llm_node_ttfs; before LiveKit 1.8 it is in the hand-over",
     },
     "the ends of the wait and its delays are time.time(), a wall clock; ttft, ttfs and ttfb are perf_counter()",
-    "with preemptive generation, its default, llm_node_ttft overlaps end_of_turn_delay: their sum is more than the wait. "
+    "with preemptive generation, a default, llm_node_ttft overlaps end_of_turn_delay: they sum to more than the wait. "
     "Here the language model is placed where it began, and only what comes after the decision is its part",
 )
 
@@ -85,7 +85,9 @@ def read(trace: Trace) -> Turns:
 
 def _text(message: Mapping[str, Any]) -> str:
     content = message.get("content", "")
-    return content if isinstance(content, str) else " ".join(part for part in content if isinstance(part, str))
+    return (
+        content if isinstance(content, str) else " ".join(part for part in content if isinstance(part, str))
+    )
 
 
 def _stamps(user: Mapping[str, Any], reply: Mapping[str, Any], min_delay: float) -> dict[str, float]:

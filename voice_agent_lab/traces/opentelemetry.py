@@ -59,10 +59,14 @@ def export_spans(turns: Iterable[Turn], exporter: "SpanExporter", *, began: date
         at = zero + round(turn.log.origin * 1e9)
         times = [round(event.time * 1e9) for event in turn.log]
         root = tracer.start_span(
-            "invoke_agent voice-agent-lab", attributes=_of_turn(turn, number), start_time=at + min(times, default=0)
+            "invoke_agent voice-agent-lab",
+            attributes=_of_turn(turn, number),
+            start_time=at + min(times, default=0),
         )
         for event in turn.log:
-            root.add_event(f"{event.stage}.{event.name}", _of_event(event), timestamp=at + round(event.time * 1e9))
+            root.add_event(
+                f"{event.stage}.{event.name}", _of_event(event), timestamp=at + round(event.time * 1e9)
+            )
         inside = set_span_in_context(root)
         for name, start, end, attributes in _stages(turn):
             span = tracer.start_span(name, inside, attributes=attributes, start_time=at + round(start * 1e9))
@@ -122,7 +126,11 @@ def _stages(turn: Turn) -> Iterator[tuple[str, float, float, dict[str, Any]]]:
     chat: dict[str, Any] = {"gen_ai.operation.name": "chat", "gen_ai.output.type": "text", **ours}
     if not isnan(m.time_to_first_token):
         chat["gen_ai.response.time_to_first_chunk"] = m.time_to_first_token
-    speech: dict[str, Any] = {"gen_ai.operation.name": "text_to_speech", "gen_ai.output.type": "speech", **ours}
+    speech: dict[str, Any] = {
+        "gen_ai.operation.name": "text_to_speech",
+        "gen_ai.output.type": "speech",
+        **ours,
+    }
     if m.tts_first_chunk >= m.tts_started:
         speech["gen_ai.response.time_to_first_chunk"] = round(m.tts_first_chunk - m.tts_started, 9)
     stages = [

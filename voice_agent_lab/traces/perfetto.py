@@ -35,7 +35,9 @@ def chrome_trace(turns: Sequence[Turn]) -> str:
             place = _place(number, threads, event.stage, offset + event.time)
             events.append({"ph": "i", "s": "t", "name": event.name, "args": event.detail, **place})
     origins = {"origins": [turn.log.origin for turn in turns]}  # where each turn's time begins
-    return strict_json({"displayTimeUnit": "ms", "otherData": origins, "traceEvents": events}, indent=0) + "\n"
+    return (
+        strict_json({"displayTimeUnit": "ms", "otherData": origins, "traceEvents": events}, indent=0) + "\n"
+    )
 
 
 def recognises(trace: Trace) -> bool:
@@ -54,7 +56,9 @@ def read(trace: Trace) -> Turns:
     value = trace.documents[0].value
     origins = value.get("otherData", {}).get("origins")
     if not origins:
-        raise TraceError(f"{trace.path} is a trace of Chrome's format, but none that chrome_trace has written")
+        raise TraceError(
+            f"{trace.path} is a trace of Chrome's format, but none that chrome_trace has written"
+        )
     logs = [EventLog(origin) for origin in origins]
     for tick in value["traceEvents"]:
         if tick.get("ph") == "i":

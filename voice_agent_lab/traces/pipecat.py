@@ -19,8 +19,8 @@ from voice_agent_lab.traces.placing import TOGETHER
 from voice_agent_lab.traces.trouble import TraceError
 
 OUTSIDE = {
-    "input transport": "Pipecat's end of speech is voice activity's stop less stop_secs: the way to the agent is before it",
-    "output transport": "the bot has started to speak when its first chunk is about to be written: the chunk itself, the "
+    "input transport": "its end of speech is voice activity's stop less stop_secs: the way to the agent is before it",
+    "output transport": "the bot has started to speak when its first chunk is about to be written: the chunk, the "
     "transport's buffers, network, jitter buffer and loudspeaker come after",
     "leading silence": "a silent first frame counts as speech",
 }
@@ -28,7 +28,15 @@ _CLOCK = "time.time(), a wall clock, read when a queue of observers comes to a f
 
 BREAKDOWN = Source(
     "Pipecat: user-to-bot latency breakdowns",
-    ("endpointing", "finalisation", "hand-over", "first token", "text aggregation", "first chunk", "output transport"),
+    (
+        "endpointing",
+        "finalisation",
+        "hand-over",
+        "first token",
+        "text aggregation",
+        "first chunk",
+        "output transport",
+    ),
     {
         **OUTSIDE,
         "function calls": "they are in the first token: the language model is done when the answer begins",
@@ -52,7 +60,11 @@ LOG = Source(
 )
 
 # A service's default name is that of its class; one that was renamed must still say what it is.
-_KINDS = {"stt": re.compile("stt", re.IGNORECASE), "llm": re.compile("llm", re.IGNORECASE), "tts": re.compile("tts", re.I)}
+_KINDS = {
+    "stt": re.compile("stt", re.IGNORECASE),
+    "llm": re.compile("llm", re.IGNORECASE),
+    "tts": re.compile("tts", re.I),
+}
 _LOGGED = re.compile(
     r"\[(?P<processor>[^\]]+)\] (?P<what>TTFB|METRICS|TEXT AGGREGATION[^:(]*)(?: \([^)]*\))?: "
     r"(?:processor=.*value=)?(?P<value>-?[\d.e+-]+)s? at (?P<at>[\d.]+)s"
@@ -70,7 +82,11 @@ def recognises_log(trace: Trace) -> bool:
 
 
 def _is_breakdown(value: Any) -> bool:
-    return isinstance(value, Mapping) and "ttfb" in value and ("contributions" in value or "user_turn_secs" in value)
+    return (
+        isinstance(value, Mapping)
+        and "ttfb" in value
+        and ("contributions" in value or "user_turn_secs" in value)
+    )
 
 
 def read(trace: Trace) -> Turns:
@@ -86,9 +102,13 @@ def read(trace: Trace) -> Turns:
             rows.leave_out(line, "no breakdown of Pipecat's: it has no ttfb")
         elif value.get("measured_from") != "client_connected":
             try:
-                rows.add(line, _from_contributions(value) if value.get("contributions") else _from_bytes(value))
+                rows.add(
+                    line, _from_contributions(value) if value.get("contributions") else _from_bytes(value)
+                )
             except (TraceError, KeyError, TypeError) as error:
-                rows.leave_out(line, f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error)
+                rows.leave_out(
+                    line, f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else error
+                )
     return rows.turns()
 
 
@@ -130,7 +150,9 @@ def _kind(processor: str) -> str:
     for kind, pattern in _KINDS.items():
         if pattern.search(processor):
             return kind
-    raise TraceError(f"the processor {processor!r} does not say what it is; let its name hold STT, LLM or TTS")
+    raise TraceError(
+        f"the processor {processor!r} does not say what it is; let its name hold STT, LLM or TTS"
+    )
 
 
 def _put(stamps: dict[str, float], kind: str, start: float, end: float) -> None:

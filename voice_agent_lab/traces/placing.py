@@ -37,7 +37,14 @@ WHOLE = {"voice_to_voice": "from the end of speech to the first sound that the u
 LENGTHS = {**FORWARD, **BACKWARD, **WHOLE}
 """Each length of time that can be placed, and from where to where it is."""
 
-_STAMPS = ("llm_started", "llm_first_token", "tts_started", "tts_first_chunk", "handed_over", "playback_started")
+_STAMPS = (
+    "llm_started",
+    "llm_first_token",
+    "tts_started",
+    "tts_first_chunk",
+    "handed_over",
+    "playback_started",
+)
 """Between which the lengths of `BACKWARD` lie."""
 
 

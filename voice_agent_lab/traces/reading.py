@@ -79,19 +79,20 @@ def read_turns(
 
     Examples
     --------
+    >>> from voice_agent_lab.traces.reading import sample
     >>> turns = read_turns(sample("livekit-report.json"))
     >>> turns
     <80 turns, voice-to-voice of 80, from LiveKit: metrics of chat messages>
-    >>> turns[0]
-                        owner  seconds
-    part
-    endpointing       setting  0.500 s
-    first token       service  1.236 s
-    text aggregation  setting  0.157 s
-    first chunk       service  0.102 s
-    voice-to-voice             1.995 s
-    >>> percentile(turns.voice_to_voice, 95)  # seconds
-    Estimate(value=1.69..., low=1.5..., high=inf, n=80)
+    >>> for part in turns[0].parts:
+    ...     print(f"{part.seconds:.3f} s {part.name} ({part.owner})")
+    0.500 s endpointing (setting)
+    1.236 s first token (service)
+    0.157 s text aggregation (setting)
+    0.102 s first chunk (service)
+    >>> float(np.percentile(turns.voice_to_voice, 95).round(3))  # seconds
+    1.6
+    >>> turns.source.cannot_know["output transport"]
+    'its first sound is the first frame handed to the audio track: network, jitter buffer and loudspeaker come after'
     """
     if isinstance(source, pd.DataFrame):
         turns, name = tables.read_frame(source, columns), "the table"
@@ -114,10 +115,15 @@ def _read_file(path: Path, columns: Mapping[str, str] | None) -> Turns:
     trace = parse(path)
     if spans.recognises(trace):
         forest = spans.spans_of(trace)
-        return opentelemetry.read(trace, forest) if opentelemetry.recognises(forest) else genai.read(trace, forest)
+        return (
+            opentelemetry.read(trace, forest)
+            if opentelemetry.recognises(forest)
+            else genai.read(trace, forest)
+        )
     for reader in (perfetto, pipecat, livekit):
         if reader.recognises(trace):
-            return reader.read(trace)
+            found: Turns = reader.read(trace)
+            return found
     if _is_event_log(trace):
         return Turns.of([Turn(EventLog.from_json(trace.text))])
     if pipecat.recognises_log(trace):

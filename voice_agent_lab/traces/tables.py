@@ -149,7 +149,9 @@ def read_frame(
     places = [f"{name}:{line}" for line in lines] if lines is not None and len(lines) < 1000 else None
 
     def place(row: int) -> str:
-        return places[row] if places else f"{name}:{lines[row]}" if lines is not None else f"{name}, row {row}"
+        return (
+            places[row] if places else f"{name}:{lines[row]}" if lines is not None else f"{name}, row {row}"
+        )
 
     if not len(table):
         raise TraceError(f"{name} has no row; give at least one turn")
@@ -168,7 +170,9 @@ def read_frame(
     keep = ~(bad | back)
     if not keep.any():
         raise TraceError(f"{name} has no row that can be read; {problems[0]}")
-    texts = {each: table[each][keep].fillna("").astype(str).tolist() for each in TEXTS if each in table.columns}
+    texts = {
+        each: table[each][keep].fillna("").astype(str).tolist() for each in TEXTS if each in table.columns
+    }
     columns_kept = {key: column[keep] for key, column in {**stamps, "origin": origin}.items()}
     return Turns(columns_kept, texts, SOURCE, problems)
 
@@ -177,7 +181,9 @@ def _chosen(names: list[str], columns: Mapping[str, str], name: str) -> dict[str
     """Return for each stamp and length that the table has its column, and the seconds of its unit."""
     for theirs in columns:
         if theirs not in names:
-            raise TraceError(f"columns names {theirs!r}, which {name} does not have; it has {', '.join(names)}")
+            raise TraceError(
+                f"columns names {theirs!r}, which {name} does not have; it has {', '.join(names)}"
+            )
     chosen: dict[str, tuple[str, float]] = {}
     for theirs in names:
         wanted = columns.get(theirs, theirs)
@@ -201,7 +207,7 @@ def _chosen(names: list[str], columns: Mapping[str, str], name: str) -> dict[str
         chosen[ours] = (theirs, factor)
     if not chosen:
         raise TraceError(
-            f"{name} has no column that is known ({', '.join(names) or 'none at all'}); name one voice_to_voice_s, say, "
+            f"{name} has no column that is known ({', '.join(names) or 'none at all'}); name one voice_to_voice_s, "
             "or give columns={'theirs': 'voice_to_voice_s'}"
         )
     return chosen
