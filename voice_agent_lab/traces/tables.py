@@ -7,6 +7,7 @@ without one is refused, because a guess would be wrong by a factor of a thousand
 some tools write it) are not measured. A length of 0 is 0. Columns with names that are not known are left alone.
 """
 
+import csv
 import re
 import warnings
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from voice_agent_lab.checks import shown
 from voice_agent_lab.measure.turns import EVENTS, Column, Problem, Source, Turns, out_of_order
 from voice_agent_lab.traces.placing import LENGTHS, placed
 from voice_agent_lab.traces.trouble import TraceError
@@ -72,12 +74,14 @@ AT = "_at"
 TEXTS = ("transcript", "reply")
 _STAMPS = {f"{name}{AT}": name for name in EVENTS} | {name: name for name in EVENTS if name not in LENGTHS}
 _LONGEST = 120.0  # seconds: a table whose median wait is longer is in milliseconds
+_QUOTE = "quote a field with a comma in it"
 _BAD_LINE = re.compile(r"line (\d+)[:,]? (expected \d+ fields, saw \d+)")
 
 
 def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> Turns:
     """Return the turns of a CSV or TSV file, with a header."""
-    bad: list[Problem] = []
+    too_long = _too_long_at_first(path)
+    bad = [Problem(f"{path}:{line}", f"{what}; {_QUOTE}") for line, what in too_long.items()]
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -85,6 +89,7 @@ def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> Turns:
                 path,
                 sep="\t" if path.suffix == ".tsv" else ",",
                 on_bad_lines="warn",
+                skiprows=[line - 1 for line in too_long],
                 skip_blank_lines=False,
                 index_col=False,
                 low_memory=False,
@@ -95,12 +100,26 @@ def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> Turns:
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise TraceError(f"{path} is no table: {str(error).strip()}") from error
     for line, what in _BAD_LINE.findall(" ".join(str(each.message) for each in caught)):
-        bad.append(Problem(f"{path}:{line}", f"{what}; quote a field with a comma in it"))
+        bad.append(Problem(f"{path}:{line}", f"{what}; {_QUOTE}"))
     lines = np.arange(2, 2 + len(table))
     for line in sorted(int(problem.place.rpartition(":")[2]) for problem in bad):
         lines[lines >= line] += 1
     kept = table.notna().any(axis=1)
     return read_frame(table[kept], columns, name=str(path), lines=lines[kept], problems=bad)
+
+
+def _too_long_at_first(path: Path) -> dict[int, str]:
+    """Return the rows at the beginning of a file that have more fields than its header; pandas cuts these off."""
+    found: dict[int, str] = {}
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        width = len(next(rows, []))
+        for row in rows:
+            if row and len(row) <= width:
+                break
+            if row:
+                found[rows.line_num] = f"Expected {width} fields, saw {len(row)}"
+    return found
 
 
 def read_parquet(path: Path, columns: Mapping[str, str] | None = None) -> Turns:
@@ -160,7 +179,7 @@ def read_frame(
     for ours, (theirs, factor) in chosen.items():
         seconds, wrong, why = _numbers(table[theirs], factor, is_length=ours in LENGTHS)
         for row in np.flatnonzero(wrong & ~bad):
-            problems.append(Problem(place(int(row)), f"{theirs} is {table[theirs].iloc[row]!r}; {why}"))
+            problems.append(Problem(place(int(row)), f"{theirs} is {_written(table[theirs].iloc[row])}; {why}"))
         bad |= wrong
         values[ours] = seconds
         _check_scale(theirs, seconds[~wrong], factor, name, is_length=ours in LENGTHS)
@@ -236,6 +255,10 @@ def _numbers(column: pd.Series, factor: float, *, is_length: bool) -> tuple[Colu
     seconds = np.where(unmeasured | wrong, np.nan, numbers) * factor
     what = "a finite number, 0 or more" if is_length else "a finite number"
     return seconds, wrong, f"it must be {what}, or empty if it was not measured"
+
+
+def _written(value: object) -> str:
+    return shown(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _check_scale(theirs: str, seconds: Column, factor: float, name: str, *, is_length: bool) -> None:
