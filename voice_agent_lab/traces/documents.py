@@ -70,9 +70,10 @@ def parse(path: Path) -> Trace:
         try:
             value, at = decoder.raw_decode(text, at)
         except json.JSONDecodeError as error:
-            trace.problems.append(Problem(trace.place(error.lineno), f"no JSON: {error.msg}"))
             following = _BEGINS.search(text, at + 1)
             at = following.start() if following else len(text)
+            cut_off = at <= error.pos  # it was noticed in the document after this one
+            trace.problems.append(Problem(trace.place(line if cut_off else error.lineno), f"no JSON: {error.msg}"))
         else:
             trace.documents.append(Document(value, line))
     return trace
