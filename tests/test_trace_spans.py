@@ -41,7 +41,9 @@ def exported():
 
 
 def otlp(*spans):
-    return {"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {"name": "mine"}, "spans": list(spans)}]}]}
+    return {
+        "resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {"name": "mine"}, "spans": list(spans)}]}]
+    }
 
 
 def span(name, number, start, end, parent="", **attributes):
@@ -54,7 +56,10 @@ def span(name, number, start, end, parent="", **attributes):
         "startTimeUnixNano": str(START + round(start * 1e9)),
         "endTimeUnixNano": str(START + round(end * 1e9)),
         "attributes": [
-            {"key": key.replace("__", "."), "value": {kinds[type(value)]: str(value) if type(value) is int else value}}
+            {
+                "key": key.replace("__", "."),
+                "value": {kinds[type(value)]: str(value) if type(value) is int else value},
+            }
             for key, value in attributes.items()
         ],
     }
@@ -87,7 +92,9 @@ def test_each_turn_is_a_trace_with_its_stages_within_its_root(turns, exported):
     assert len(roots) == len({each.context.trace_id for each in spans}) == len(turns)
     for root, turn in zip(roots, turns, strict=True):
         within = [each for each in spans if each.parent and each.parent.span_id == root.context.span_id]
-        assert {"chat", "text_to_speech", "asr: finalisation", "playback: speech"} <= {each.name for each in within}
+        assert {"chat", "text_to_speech", "asr: recognition", "playback: speech"} <= {
+            each.name for each in within
+        }
         begins = START + round(turn.log.origin * 1e9)
         assert all(root.start_time <= each.start_time <= each.end_time <= root.end_time for each in within)
         (chat,) = [each for each in within if each.name == "chat"]
@@ -97,7 +104,10 @@ def test_each_turn_is_a_trace_with_its_stages_within_its_root(turns, exported):
 def test_the_spans_follow_the_genai_conventions_where_these_fit(turns, exported):
     spans = {each.name: dict(each.attributes) for each in exported(turns[:1])}
     assert spans["invoke_agent voice-agent-lab"]["gen_ai.operation.name"] == "invoke_agent"
-    assert spans["invoke_agent voice-agent-lab"]["voice_agent_lab.voice_to_voice"] == turns[0].metrics.voice_to_voice
+    assert (
+        spans["invoke_agent voice-agent-lab"]["voice_agent_lab.voice_to_voice"]
+        == turns[0].metrics.voice_to_voice
+    )
     assert spans["chat"] == {
         "gen_ai.operation.name": "chat",
         "gen_ai.output.type": "text",
@@ -194,7 +204,9 @@ def test_a_span_that_cannot_be_read_is_named_with_its_line(tmp_path):
 def test_a_latency_that_cannot_be_is_named_with_the_line_of_its_span(tmp_path):
     other = {**span("chat", 9, 5.0, 6.0, "other", gen_ai__operation__name="chat"), "traceId": "u" * 32}
     bad = json.loads(json.dumps(TURN[1]).replace("0.4", "-0.4"))
-    with pytest.warns(TraceWarning, match=r"time_to_first_chunk is -0.4; it must be a finite number of seconds"):
+    with pytest.warns(
+        TraceWarning, match=r"time_to_first_chunk is -0.4; it must be a finite number of seconds"
+    ):
         assert len(read_otlp(tmp_path, otlp(bad), otlp(other))) == 1
 
 

@@ -41,6 +41,11 @@ def test_an_empty_cell_is_not_measured(csv):
     assert turns[1].latencies["llm_first_token"] == []
 
 
+def test_a_wait_of_which_no_more_is_known_is_nobodys_in_particular(csv):
+    assert parts(read_turns(csv("e2e_s\n1.2\n"))[0]) == {"hand-over": 1.2}
+    assert parts(read_turns(csv(TABLE))[1]) == {"endpointing": 0.3, "hand-over": 0.4, "first chunk": 0.2}
+
+
 def test_minus_one_is_not_measured_and_zero_is_zero(csv):
     turns = read_turns(csv("ttft_s,e2e_s\n-1,1.0\n0,1.0\n"))
     assert np.isnan(turns.latency("llm_first_token")[0])
@@ -48,7 +53,9 @@ def test_minus_one_is_not_measured_and_zero_is_zero(csv):
 
 
 def test_latencies_that_overlap_are_an_early_start_and_the_parts_still_sum_to_the_wait(csv):
-    turn = read_turns(csv("endpointing_s,llm_first_token_s,tts_first_chunk_s,voice_to_voice_s\n0.5,0.6,0.2,1.0\n"))[0]
+    turn = read_turns(
+        csv("endpointing_s,llm_first_token_s,tts_first_chunk_s,voice_to_voice_s\n0.5,0.6,0.2,1.0\n")
+    )[0]
     assert parts(turn) == {"endpointing": 0.5, "first token": 0.3, "first chunk": 0.2}
     assert turn.lead == 0.3
 
@@ -70,7 +77,8 @@ def test_stamps_are_taken_as_they_are(csv):
 
 def test_names_of_others_are_mapped_by_a_dictionary(csv):
     turns = read_turns(
-        csv("Model (ms),Wait\n400,1.2\n"), columns={"Model (ms)": "llm_first_token_ms", "Wait": "voice_to_voice_s"}
+        csv("Model (ms),Wait\n400,1.2\n"),
+        columns={"Model (ms)": "llm_first_token_ms", "Wait": "voice_to_voice_s"},
     )
     assert turns.latency("llm_first_token").tolist() == [0.4]
 
@@ -154,9 +162,11 @@ def test_a_table_that_cannot_be_read_is_refused_in_a_sentence(csv, text):
 
 
 def test_a_mapping_must_be_of_columns_that_are_there_and_to_names_that_are_known(csv):
-    with pytest.raises(TraceError, match="columns names 'model', which .* does not have; it has ttft_s"):
+    with pytest.raises(TraceError, match=r"columns names 'model', which .* does not have; it has ttft_s"):
         read_turns(csv("ttft_s\n1\n"), columns={"model": "llm_first_token_s"})
-    with pytest.raises(TraceError, match="'a' is 'tokens_s', which is no stamp and no latency; there are endpoint"):
+    with pytest.raises(
+        TraceError, match="'a' is 'tokens_s', which is no stamp and no latency; there are endpoint"
+    ):
         read_turns(csv("a\n1\n"), columns={"a": "tokens_s"})
 
 
@@ -188,7 +198,10 @@ def test_many_rows_stay_columns(csv):
 def test_known_lengths_come_back_as_parts_and_the_rest_is_the_hand_over(lengths, endpointing, rest):
     whole = sum(lengths.values()) + endpointing + rest
     frame = pd.DataFrame(
-        {f"{name}_ms": [ms] for name, ms in {**lengths, "endpointing": endpointing, "voice_to_voice": whole}.items()}
+        {
+            f"{name}_ms": [ms]
+            for name, ms in {**lengths, "endpointing": endpointing, "voice_to_voice": whole}.items()
+        }
     )
     found = parts(read_turns(frame)[0])
     names = {"llm_first_token": "first token", "tts_first_chunk": "first chunk"}
@@ -200,10 +213,11 @@ def test_known_lengths_come_back_as_parts_and_the_rest_is_the_hand_over(lengths,
         assert found["hand-over"] == pytest.approx(rest / 1000)
 
 
-def test_nothing_is_placed_that_was_not_measured():
+def test_of_a_wait_alone_nothing_else_is_placed():
     stamps = placed({"voice_to_voice": np.array([1.0])})
     assert {name: column.tolist() for name, column in stamps.items()} == {
         "speech_ended": [0.0],
+        "llm_started": [1.0],  # all of the wait is before it: the hand-over
         "playback_started": [1.0],
     }
 

@@ -73,7 +73,9 @@ def parse(path: Path) -> Trace:
             following = _BEGINS.search(text, at + 1)
             at = following.start() if following else len(text)
             cut_off = at <= error.pos  # it was noticed in the document after this one
-            trace.problems.append(Problem(trace.place(line if cut_off else error.lineno), f"no JSON: {error.msg}"))
+            trace.problems.append(
+                Problem(trace.place(line if cut_off else error.lineno), f"no JSON: {error.msg}")
+            )
         else:
             trace.documents.append(Document(value, line))
     return trace

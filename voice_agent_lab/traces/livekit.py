@@ -105,7 +105,9 @@ def _stamps(user: Mapping[str, Any], reply: Mapping[str, Any], min_delay: float)
     made = sounded - _or_zero(seconds(reply, "playback_latency"))
     asked_for = made - seconds(reply, "tts_node_ttfb")
     first_token, first_sentence = (seconds(reply, f"llm_node_{name}") for name in ("ttft", "ttfs"))
-    begun = asked_for - (first_token if isnan(first_sentence) else first_sentence)
+    # What is not known of the reply is in the hand-over: so that ends where the known part of it begins.
+    begins = (asked_for - first_sentence, asked_for - first_token, asked_for, made)
+    begun = next((time for time in begins if not isnan(time)), nan)
     return {
         "speech_started": seconds(user, "started_speaking_at"),
         "speech_ended": ended,

@@ -133,9 +133,12 @@ def _stages(turn: Turn) -> Iterator[tuple[str, float, float, dict[str, Any]]]:
     }
     if m.tts_first_chunk >= m.tts_started:
         speech["gen_ai.response.time_to_first_chunk"] = round(m.tts_first_chunk - m.tts_started, 9)
+    # Of a stage that was interrupted, or whose end nobody measured, until the last that it gave.
+    llm_ended = turn.counted.last("llm", "token") if isnan(m.llm_complete) else m.llm_complete
+    tts_ended = turn.counted.last("tts", "chunk") if isnan(m.tts_complete) else m.tts_complete
     stages = [
-        ("chat", m.llm_started, m.llm_complete, chat),
-        ("text_to_speech", m.tts_started, m.tts_complete, speech),
+        ("chat", m.llm_started, llm_ended, chat),
+        ("text_to_speech", m.tts_started, tts_ended, speech),
         *(
             (f"{span.stage}: {span.name}", span.start, span.end, {f"{_OURS}.stage": span.stage})
             for span in turn.spans

@@ -74,7 +74,8 @@ def placed(lengths: Mapping[str, Column]) -> dict[str, Column]:
     for name, before, after in zip(BACKWARD, _STAMPS, _STAMPS[1:], strict=False):
         measured = ~np.isnan(of[name])
         until = at + np.nan_to_num(of[name])
-        stamps[before] = np.where(measured | known, at, np.nan)
+        begins = measured | known | (~np.isnan(whole) if before == "llm_started" else False)
+        stamps[before] = np.where(begins, at, np.nan)
         if after != "playback_started":
             stamps[after] = np.where(measured, until, np.nan)
         known, at = measured, until

@@ -179,7 +179,9 @@ def read_frame(
     for ours, (theirs, factor) in chosen.items():
         seconds, wrong, why = _numbers(table[theirs], factor, is_length=ours in LENGTHS)
         for row in np.flatnonzero(wrong & ~bad):
-            problems.append(Problem(place(int(row)), f"{theirs} is {_written(table[theirs].iloc[row])}; {why}"))
+            problems.append(
+                Problem(place(int(row)), f"{theirs} is {_written(table[theirs].iloc[row])}; {why}")
+            )
         bad |= wrong
         values[ours] = seconds
         _check_scale(theirs, seconds[~wrong], factor, name, is_length=ours in LENGTHS)
@@ -258,7 +260,9 @@ def _numbers(column: pd.Series, factor: float, *, is_length: bool) -> tuple[Colu
 
 
 def _written(value: object) -> str:
-    return shown(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    return (
+        shown(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
+    )
 
 
 def _check_scale(theirs: str, seconds: Column, factor: float, name: str, *, is_length: bool) -> None:
