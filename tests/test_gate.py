@@ -7,7 +7,7 @@ import pytest
 
 from voice_agent_lab import cli
 from voice_agent_lab.gate import GateError, read_gate
-from voice_agent_lab.traces.reading import sample
+from voice_agent_lab.traces.reading import sample_trace
 
 PRESET = """\
 agent = "livekit-defaults"
@@ -133,7 +133,7 @@ def test_the_owner_of_each_budget_is_named(gate, budget, owner):
 
 
 def test_a_trace_on_the_command_line_stands_for_what_the_file_names(gate, capsys):
-    assert status(gate(PRESET), "--trace", sample("livekit-report.json")) == 0
+    assert status(gate(PRESET), "--trace", sample_trace("livekit-report.json")) == 0
     assert capsys.readouterr().out.startswith("80 turns, LiveKit: metrics of chat messages")
 
 

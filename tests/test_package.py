@@ -40,6 +40,7 @@ ROOMS = {
     "presets": {*PIPELINE, "models", "published", "as_published"},
     "tiny": set(),
     "engines": {"checks", "streams", "measure", "stages"},
+    "studies": {*PIPELINE, "clock", "models"},
     "traces": {"checks", "measure"},
     "plots": {"checks", "measure", "models", "published"},
     "gate": {"checks", "measure", "models", "presets", "traces"},

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from voice_agent_lab import StreamingVoiceAgent, read_turns, simulate
-from voice_agent_lab.traces.reading import KINDS, SAMPLES, SOURCES, sample, sources_table
+from voice_agent_lab.traces.reading import KINDS, SAMPLES, SOURCES, sample_trace, sources_table
 from voice_agent_lab.traces.trouble import TraceError, TraceWarning
 
-REPORT, BREAKDOWN = sample("livekit-report.json"), sample("pipecat-breakdown.jsonl")
+REPORT, BREAKDOWN = sample_trace("livekit-report.json"), sample_trace("pipecat-breakdown.jsonl")
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_pipecats_contributions_are_the_parts_and_sum_to_the_latency_that_it_rep
     [("livekit-spans.json", "livekit-report.json"), ("pipecat-spans.json", "pipecat-breakdown.jsonl")],
 )
 def test_the_spans_say_the_same_as_the_metrics_of_the_same_turns(spans, numbers):
-    of_spans, of_metrics = read_turns(sample(spans)), read_turns(sample(numbers))[:10]
+    of_spans, of_metrics = read_turns(sample_trace(spans)), read_turns(sample_trace(numbers))[:10]
     for name in ("voice_to_voice", "llm_first_token", "tts_first_chunk"):
         assert of_spans.latency(name) == pytest.approx(of_metrics.latency(name), abs=2e-6)
     for early, late in zip(of_spans, of_metrics, strict=True):
@@ -99,13 +99,13 @@ def test_the_spans_say_the_same_as_the_metrics_of_the_same_turns(spans, numbers)
 
 
 def test_spans_of_pipecat_do_not_tell_endpointing_from_the_hand_over():
-    found = seconds_of(read_turns(sample("pipecat-spans.json"))[0])
+    found = seconds_of(read_turns(sample_trace("pipecat-spans.json"))[0])
     assert "endpointing" not in found and "hand-over" in found
-    assert "endpointing" in read_turns(sample("pipecat-spans.json")).source.cannot_know
+    assert "endpointing" in read_turns(sample_trace("pipecat-spans.json")).source.cannot_know
 
 
 def test_pipecats_log_has_stages_and_no_wait():
-    turns, whole = read_turns(sample("pipecat-metrics.log")), read_turns(BREAKDOWN)[:10]
+    turns, whole = read_turns(sample_trace("pipecat-metrics.log")), read_turns(BREAKDOWN)[:10]
     assert len(turns) == 10 and np.isnan(turns.voice_to_voice).all()
     assert turns.latency("llm_first_token") == pytest.approx(whole.latency("llm_first_token"), abs=1e-6)
     assert "voice-to-voice" in turns.source.cannot_know
@@ -211,7 +211,7 @@ def test_a_turn_whose_transcript_came_last_has_finalisation(write):
 
 
 def test_a_log_among_other_lines_is_read_and_what_pipecat_logs_at_its_start_is_not_measured(write):
-    log = sample("pipecat-metrics.log").read_text(encoding="utf-8")
+    log = sample_trace("pipecat-metrics.log").read_text(encoding="utf-8")
     assert "TTFB: 0.0s at 0.000s" in log
     turns = read_turns(write("10:00:01 INFO something else\n" + log, "agent.log"))
     assert len(turns) == 10 and (turns.latency("llm_first_token") > 0).all()
@@ -272,13 +272,13 @@ def test_an_event_log_of_ours_is_a_turn(write):
 
 def test_an_unknown_sample_is_refused_with_the_names_there_are():
     with pytest.raises(ValueError, match=r"name is 'x'; there are livekit-report\.json"):
-        sample("x")
+        sample_trace("x")
 
 
 def test_every_sample_is_read_without_a_problem_and_its_label_says_what_it_is():
     label = (SAMPLES / "README.md").read_text(encoding="utf-8")
     for name in re.findall(r"^\| `([\w.-]+)` \|", label, flags=re.MULTILINE):
-        turns = read_turns(sample(name))
+        turns = read_turns(sample_trace(name))
         assert turns.problems == () and len(turns) in (10, 80)
 
 
@@ -296,7 +296,7 @@ def test_each_source_says_what_it_knows_and_cannot_know_on_which_clock_and_what_
     "name", ["livekit-report.json", "livekit-spans.json", "pipecat-breakdown.jsonl", "pipecat-spans.json"]
 )
 def test_what_lies_outside_is_named_and_is_no_part(name):
-    turns = read_turns(sample(name))
+    turns = read_turns(sample_trace(name))
     outside = {"input transport", "output transport", "leading silence"}
     assert outside <= turns.source.cannot_know.keys()
     assert outside.isdisjoint(turns.parts())
@@ -306,5 +306,5 @@ def test_what_lies_outside_is_named_and_is_no_part(name):
     "name", ["livekit-report.json", "livekit-spans.json", "pipecat-breakdown.jsonl", "pipecat-spans.json"]
 )
 def test_every_part_of_a_sample_is_one_that_its_source_knows(name):
-    turns = read_turns(sample(name))
+    turns = read_turns(sample_trace(name))
     assert turns.parts().keys() <= {*turns.source.knows, "hand-over"}

@@ -8,7 +8,7 @@ import pytest
 
 from voice_agent_lab import Say, StreamingVoiceAgent, preset, read_turns, simulate
 from voice_agent_lab.traces.opentelemetry import export_spans, write_spans
-from voice_agent_lab.traces.reading import sample
+from voice_agent_lab.traces.reading import sample_trace
 from voice_agent_lab.traces.trouble import TraceError, TraceWarning
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -126,7 +126,7 @@ def test_no_event_is_lost_of_a_turn_with_more_than_the_sdk_keeps_by_default(expo
 
 def test_a_turn_that_a_framework_wrote_goes_out_again(tmp_path):
     pytest.importorskip("opentelemetry.sdk")
-    first = read_turns(sample("livekit-report.json"))
+    first = read_turns(sample_trace("livekit-report.json"))
     write_spans(first, tmp_path / "spans.jsonl", began=BEGAN)
     again = read_turns(tmp_path / "spans.jsonl")
     assert again.voice_to_voice.tolist() == first.voice_to_voice.tolist()
@@ -154,8 +154,10 @@ def test_otlp_may_stand_one_document_on_a_line_and_one_span_in_each(tmp_path):
 
 
 def test_the_spans_of_pipecat_say_the_same_as_otlp_and_as_printed(tmp_path):
-    printed = read_turns(sample("pipecat-spans.json"))
-    ears, model, voice, turn = (json.loads(each) for each in documents(sample("pipecat-spans.json"))[:4])
+    printed = read_turns(sample_trace("pipecat-spans.json"))
+    ears, model, voice, turn = (
+        json.loads(each) for each in documents(sample_trace("pipecat-spans.json"))[:4]
+    )
     as_otlp = [
         {
             "traceId": each["context"]["trace_id"][2:],

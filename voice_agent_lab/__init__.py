@@ -47,10 +47,17 @@ What happened
     Recording : the conversation as stereo sound
     Sound : a sound to listen to in a notebook
 
+Many turns, and what they say
+    monte_carlo : a million turns at once, on arrays
+    sample : many turns of any agent, event by event
+    fit : distributions of turns that were measured
+    compare : is the change an improvement?
+    what_if : which stage buys most
+
 Further rooms, imported by name: ``tiny`` (the whole agent on one page), ``as_published`` (the article's
 pipeline with its faults), ``presets``, ``clock``, ``measure``, ``stages``, ``turns``, ``models``,
-``published``, ``engines`` (real speech recognition, synthesis and voice activity), ``traces``, ``gate``, ``plots``,
-``lessons``, ``streams``, ``checks``.
+``published``, ``studies``, ``engines`` (real speech recognition, synthesis and voice activity), ``traces``,
+``gate``, ``plots``, ``lessons``, ``streams``, ``checks``.
 """
 
 from voice_agent_lab.clock.simulation import simulate
@@ -58,6 +65,8 @@ from voice_agent_lab.measure.latency import LatencyBudgets, LatencyMetrics
 from voice_agent_lab.measure.log import EventLog
 from voice_agent_lab.measure.recording import Recording, Sound
 from voice_agent_lab.measure.turn import Turn, turns_table
+from voice_agent_lab.models.calibration import fit
+from voice_agent_lab.models.monte_carlo import monte_carlo
 from voice_agent_lab.presets import preset
 from voice_agent_lab.stages.asr import StreamingASR
 from voice_agent_lab.stages.distributions import Fixed, LogNormal, Measured, StageLatencies, WithStalls
@@ -68,6 +77,9 @@ from voice_agent_lab.stages.playback import Playback
 from voice_agent_lab.stages.tts import StreamingTTS
 from voice_agent_lab.stages.vad import EnergyVAD
 from voice_agent_lab.streams import StageError
+from voice_agent_lab.studies.comparison import compare
+from voice_agent_lab.studies.improvement import what_if
+from voice_agent_lab.studies.sampling import sample
 from voice_agent_lab.traces.reading import read_turns
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
 from voice_agent_lab.turns.interruption import Interruption
@@ -103,8 +115,13 @@ __all__ = [
     "StreamingVoiceAgent",
     "Turn",
     "WithStalls",
+    "compare",
+    "fit",
+    "monte_carlo",
     "preset",
     "read_turns",
+    "sample",
     "simulate",
     "turns_table",
+    "what_if",
 ]

@@ -222,10 +222,8 @@ class LatencyBudgets:
     @property
     def promised(self) -> dict[str, float]:
         """Each budget for every item by its name, in seconds, without those that promise nothing of the kind."""
-        budgets = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {
-            name: budget for name, budget in budgets.items() if isinstance(budget, int | float | np.number)
-        }
+        budgets: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {n: b for n, b in budgets.items() if b is not None and not isinstance(b, Mapping)}
 
     @property
     def promises(self) -> list[tuple[str, float | None, float]]:

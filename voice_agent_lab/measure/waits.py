@@ -6,7 +6,7 @@ Seconds, in arrays of shape (turns,), in the same order. ``nan`` was not measure
 has no end of speech to wait from. The parts of a turn sum to its voice-to-voice.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from math import nan
 
@@ -44,6 +44,8 @@ class Waits:
         Where they come from, for a reader.
     chances : object
         What two sets must have in common for their turns to be pairs; None for turns that are no pairs.
+    turns : sequence of Turn
+        The turns with their logs, if they were kept.
     """
 
     voice_to_voice: np.ndarray
@@ -52,6 +54,7 @@ class Waits:
     underruns: np.ndarray = field(default_factory=lambda: np.zeros(0))
     origin: str = "measured"
     chances: object = None
+    turns: Sequence[Turn] = ()
 
     def __len__(self) -> int:
         """Return how many turns there are."""
@@ -92,7 +95,13 @@ class Waits:
         return cls.of_rows(rows, origin, chances)
 
     @classmethod
-    def of_rows(cls, rows: "list[dict[str, float]]", origin: str, chances: object = None) -> "Waits":
+    def of_rows(
+        cls,
+        rows: "list[dict[str, float]]",
+        origin: str,
+        chances: object = None,
+        turns: Sequence[Turn] = (),
+    ) -> "Waits":
         """Return the waits of rows as `of_turn` gives them."""
         columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
         budgets = [name for name in columns if name in BUDGETED]
@@ -103,6 +112,7 @@ class Waits:
             columns["underruns"],
             origin,
             chances,
+            turns,
         )
 
 

@@ -13,6 +13,7 @@ A fixed latency is one number for all turns, and draws nothing.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -158,10 +159,29 @@ def _any(distribution: Distribution, rng: np.random.Generator, size: int) -> Lat
     return np.rint(draws * NANOSECONDS)
 
 
+@dataclass(frozen=True)
+class WithoutStalls:
+    """A stalling distribution whose stalls are drawn and not waited for: all other chances stay as they were."""
+
+    stalling: WithStalls
+
+    def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
+        """Draw `size` latencies in seconds, and drop the stalls."""
+        return np.array(np.broadcast_to(_without_stalls(self, rng, size), size)) / NANOSECONDS
+
+
+def _without_stalls(distribution: Any, rng: np.random.Generator, size: int) -> Latency:
+    body = nanoseconds(as_distribution("body", distribution.stalling.body), rng, size)
+    stalled = rng.random(size, dtype=np.float32) < distribution.stalling.probability
+    nanoseconds(as_distribution("stall", distribution.stalling.stall), rng, int(stalled.sum()))
+    return body
+
+
 _WAYS: dict[type, Callable[[Any, np.random.Generator, int], Latency]] = {
     Fixed: _fixed,
     LogNormal: _log_normal,
     Measured: _measured,
     WithStalls: _with_stalls,
     LeftAfter: _left_after,
+    WithoutStalls: _without_stalls,
 }

@@ -8,7 +8,7 @@ everything happens (`recurrences`). Given the same latencies it gives the same n
 The blocks are small enough for the processor's cache, where the arithmetic costs next to nothing beside the drawing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import nan
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from voice_agent_lab.measure.waits import BUDGETED, Waits
 from voice_agent_lab.models.anatomy import Anatomy, take_apart
 from voice_agent_lab.models.draws import NANOSECONDS, Seeded, Source
 from voice_agent_lab.models.recurrences import Heard, Spoken, Times, hear, in_groups, speak
+from voice_agent_lab.stages.distributions import Distribution
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 BLOCK = 16_384
@@ -44,6 +45,7 @@ def monte_carlo(
     said: str | Sequence[str] = QUESTION,
     seed: int = 0,
     reply: bool = False,
+    chances: Callable[[Mapping[str, Distribution], int], Source] = Seeded,
 ) -> Waits:
     """Simulate many turns of an agent at once, without an event loop.
 
@@ -60,6 +62,9 @@ def monte_carlo(
     reply : bool
         Whether to go on to the end of each reply, for its underruns and its slowest items. That takes
         two to three times as long.
+    chances : callable
+        Given the latencies of the stages and the seed, returns where the chances come from. By default
+        each latency is drawn by itself; a fit's `whole_turns` keeps together what was measured together.
 
     Returns
     -------
@@ -78,11 +83,12 @@ def monte_carlo(
     >>> agent = StreamingVoiceAgent(latencies=StageLatencies(llm_first_token=LogNormal(0.5, 0.4)))
     >>> waits = monte_carlo(agent, 10_000)
     >>> np.percentile(waits.voice_to_voice, [50, 95, 99]).round(2)
-    array([1.79, 2.25, 2.56])
+    array([1.76, 2.22, 2.52])
     """
     anatomies = [take_apart(as_agent(agent), text) for text in texts(said)]
-    sources = [Seeded(anatomy.latencies, seed) for anatomy in anatomies]
-    return simulated(anatomies, sources, n, reply=reply, chances=("array", n, tuple(texts(said)), seed))
+    sources = [chances(anatomy.latencies, seed) for anatomy in anatomies]
+    same = ("arrays", n, texts(said), seed, chances)
+    return simulated(anatomies, sources, n, reply=reply, chances=same)
 
 
 def simulated(

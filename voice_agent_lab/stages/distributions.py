@@ -10,12 +10,14 @@ All draws are seconds, 0 or more, as ``float64`` of shape ``(size,)``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp, log
 from numbers import Real
+from statistics import NormalDist
 from typing import Protocol
 
 import numpy as np
 
-from voice_agent_lab.checks import check_seconds
+from voice_agent_lab.checks import check_percentiles, check_seconds
 from voice_agent_lab.measure.latency import LatencyBudgets
 
 
@@ -115,6 +117,8 @@ class LogNormal:
     >>> draws = first_token.samples(np.random.default_rng(0), 10_000)
     >>> np.quantile(draws, [0.5, 0.95]).round(2)
     array([0.45, 0.87])
+    >>> LogNormal.from_quantiles(p50=0.45, p95=0.87)
+    LogNormal(median=0.45, sigma=0.40079288398815915)
     """
 
     median: float
@@ -123,6 +127,25 @@ class LogNormal:
     def __post_init__(self) -> None:
         check_seconds("median", self.median)
         check_seconds("sigma", self.sigma)
+
+    @classmethod
+    def from_quantiles(cls, **seconds: float) -> "LogNormal":
+        """Return the log-normal latency with two given quantiles, such as ``p50=0.45, p95=0.87``.
+
+        Raises
+        ------
+        ValueError
+            If there are not two, or the higher one is no longer than the lower.
+        """
+        known = check_percentiles("seconds", seconds)
+        if len(known) != 2 or 0.0 in known.values():
+            raise ValueError(
+                f"seconds is {seconds!r}; give two quantiles above 0 s, such as p50=0.45, p95=0.87"
+            )
+        (low, less), (high, more) = known.items()
+        below, above = (NormalDist().inv_cdf(percent / 100) for percent in (low, high))
+        sigma = log(more / less) / (above - below)
+        return cls(less * exp(-sigma * below), sigma)
 
     def samples(self, rng: np.random.Generator, size: int) -> np.ndarray:
         """Draw `size` latencies."""

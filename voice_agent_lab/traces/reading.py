@@ -79,8 +79,8 @@ def read_turns(
 
     Examples
     --------
-    >>> from voice_agent_lab.traces.reading import sample
-    >>> turns = read_turns(sample("livekit-report.json"))
+    >>> from voice_agent_lab.traces.reading import sample_trace
+    >>> turns = read_turns(sample_trace("livekit-report.json"))
     >>> turns
     <80 turns, voice-to-voice of 80, from LiveKit: metrics of chat messages>
     >>> for part in turns[0].parts:
@@ -137,7 +137,7 @@ def _is_event_log(trace: Trace) -> bool:
     return len(values) == 1 and isinstance(values[0], Mapping) and {"origin", "events"} <= values[0].keys()
 
 
-def sample(name: str) -> Path:
+def sample_trace(name: str) -> Path:
     """Return the path of a trace that comes with the package.
 
     Raises

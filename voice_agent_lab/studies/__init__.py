@@ -1,0 +1,1 @@
+"""Questions about many turns, each answered in one call: samples, comparisons, what buys most."""
