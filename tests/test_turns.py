@@ -55,9 +55,10 @@ def test_the_columns_have_the_parts_of_their_turns_and_these_sum_to_the_wait(row
 def test_the_columns_have_the_latencies_of_their_turns(rows):
     turns = Turns(columns(rows))
     for number, turn in enumerate(turns):
-        for name in ("llm_first_token", "voice_to_voice"):
+        of_turn = turn.latencies
+        for name in ("asr_finalization", "llm_first_token", "voice_to_voice"):
             assert turns.latency(name)[number] == pytest.approx(
-                turn.latencies[name][0] if turn.latencies[name] else nan, abs=1e-9, nan_ok=True
+                of_turn[name][0] if of_turn[name] else nan, abs=1e-9, nan_ok=True
             )
 
 
@@ -136,6 +137,13 @@ def test_a_clock_that_goes_back_is_found_with_its_row():
     assert sentences == {
         1: "llm_first_token (0.4 s) is before llm_started (0.5 s): a clock that goes back",
     }
+
+
+def test_sound_before_the_transcript_is_right_only_of_an_answer_that_was_begun_early():
+    columns = {"asr_complete": np.array([1.0, 1.0]), "llm_started": np.array([0.4, 1.1])}
+    bad, sentences = out_of_order({**columns, "tts_first_chunk": np.array([0.8, 0.8])})
+    assert bad.tolist() == [False, True]
+    assert "the language model was not asked before it" in sentences[1]
 
 
 def test_turns_say_what_they_are():

@@ -195,8 +195,11 @@ class Turn(_Shown):
         tokens, spoken = log.all("llm", "token"), passages(log)
         firsts = [pair for passage in spoken for pair in passage.first_chunks()]
         later = [chunk for passage in spoken for chunk in passage.chunks[1:]]
+        recognised = log.last("asr", "frame")
+        if isnan(recognised):  # a trace that has no frames: what was left of it when the turn was decided
+            recognised = min(metrics.end_of_turn, metrics.asr_complete)
         once = {
-            "asr_finalization": interval(log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"),
+            "asr_finalization": interval(recognised, metrics.asr_complete, "asr finalisation"),
             "llm_first_token": metrics.time_to_first_token,
             "time_to_first_audio": metrics.get_time_to_first_audio(),
             "voice_to_voice": metrics.voice_to_voice,

@@ -315,4 +315,16 @@ def out_of_order(columns: Mapping[str, Column]) -> tuple[np.ndarray, dict[int, s
                     f"{second} ({b:.6g} s) is before {first} ({a:.6g} s): a clock that goes back"
                 )
             bad |= back
+    if {"asr_complete", "tts_first_chunk"} <= columns.keys():
+        final, sound = columns["asr_complete"], columns["tts_first_chunk"]
+        early = (
+            columns.get("llm_started", np.full(len(bad), nan)) < final
+        )  # an answer that was begun early may be so
+        back = (sound - final < -1e-6) & ~early
+        for row in np.flatnonzero(back & ~bad):
+            sentences[int(row)] = (
+                f"tts_first_chunk ({sound[row]:.6g} s) is before asr_complete ({final[row]:.6g} s), and the language "
+                "model was not asked before it: a clock that goes back"
+            )
+        bad |= back
     return bad, sentences
