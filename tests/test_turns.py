@@ -151,6 +151,6 @@ def test_turns_say_what_they_are():
         {"speech_ended": [0.0, nan], "playback_started": [1.0, 2.0]}, problems=[Problem("a.csv:3", "odd")]
     )
     assert repr(turns) == (
-        "<2 turns, voice-to-voice of 1, from voice-agent-lab: turns of this package, 1 problems>"
+        "<2 turns, voice-to-voice of 1, from voice-agent-lab: turns of this package, 1 left out>"
     )
     assert isinstance(turns[0], Turn) and set(LATENCIES) >= {"voice_to_voice"}

@@ -192,7 +192,7 @@ class Turns(Sequence[Turn]):
 
     def __repr__(self) -> str:
         measured = int(np.isfinite(self.voice_to_voice).sum())
-        left_out = f", {len(self.problems):,} problems" if self.problems else ""
+        left_out = f", {len(self.problems):,} left out" if self.problems else ""
         return f"<{len(self):,} turns, voice-to-voice of {measured:,}, from {self.source.name}{left_out}>"
 
     @overload
