@@ -218,6 +218,8 @@ def _gate(said: Mapping[str, Any], path: Path, trace: str | Path | None) -> Gate
         )
     _check("agent", lambda: preset(said["agent"]) if "agent" in said else None)
     turns = _check("turns", lambda: check_count("turns", said.get("turns", TURNS), "turns"))
+    if said.get("seed", 0) < 0:
+        raise _AtKeyError(("seed",), f"is {said['seed']}; it must be 0 or more")
     for name, value in said.get("columns", {}).items():
         if not isinstance(value, str):
             raise _AtKeyError(("columns", name), f"is {value!r}; it must be our name with a unit, in quotes")

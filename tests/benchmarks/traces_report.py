@@ -44,7 +44,8 @@ if __name__ == "__main__":
             f"{TURNS:,} turns as CSV, {path.stat().st_size / 1e6:.0f} MB: {least(lambda: read_turns(path)):.2f} s"
         )
         print(
-            f"their parts: {least(turns.parts):.2f} s; one of them as a Turn: {least(lambda: turns[TURNS // 2]) * 1e6:.0f} µs"
+            f"their parts: {least(turns.parts):.2f} s; "
+            f"one of them as a Turn: {least(lambda: turns[TURNS // 2]) * 1e6:.0f} µs"
         )
     for sample in sorted(SAMPLES.glob("*.[jl]*")):
         found = read_turns(sample)

@@ -81,6 +81,23 @@ def parse(path: Path) -> Trace:
     return trace
 
 
+def mapping(value: object, name: str) -> Mapping[str, Any]:
+    """Return an object of JSON, an empty one if there is none; raise TraceError if it is something else."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TraceError(f"{name} is {shown(value)}; it must be an object with names and values")
+    return value
+
+
+def objects(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """Return the objects of JSON in a list under a name; raise TraceError if it is something else."""
+    found = values[name]
+    if not isinstance(found, list):
+        raise TraceError(f"{name} is {shown(found)}; it must be a list of objects")
+    return [mapping(each, f"one of {name}") for each in found]
+
+
 def seconds(values: Mapping[str, Any], name: str, *, zero: bool = True) -> float:
     """Return the seconds under a name, ``nan`` if they were not measured: absent, None, -1, or 0 if not `zero`.
 

@@ -12,7 +12,7 @@ from math import isnan, nan
 from typing import Any
 
 from voice_agent_lab.measure.turns import Source, Turns
-from voice_agent_lab.traces.documents import Rows, Trace, seconds
+from voice_agent_lab.traces.documents import Rows, Trace, mapping, seconds
 from voice_agent_lab.traces.placing import TOGETHER
 from voice_agent_lab.traces.trouble import TraceError
 
@@ -43,6 +43,7 @@ def messages(value: Any) -> list[Mapping[str, Any]]:
     """Return the chat messages in a document: a session report, a chat history, or a message."""
     if isinstance(value, Mapping):
         value = value.get("chat_history", value)
+    if isinstance(value, Mapping):
         value = value.get("items", [value])
     found = [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
     return [item for item in found if item.get("role") in ("user", "assistant") and "content" in item]
@@ -62,7 +63,7 @@ def read(trace: Trace) -> Turns:
         if user is not None:
             line = trace.line_of(user.get("id"), first)
             try:
-                stamps = _stamps(user.get("metrics") or {}, (reply or {}).get("metrics") or {}, min_delay)
+                stamps = _stamps(_metrics(user), _metrics(reply or {}), min_delay)
             except TraceError as error:
                 rows.leave_out(line, error)
             else:
@@ -70,24 +71,32 @@ def read(trace: Trace) -> Turns:
 
     first = 1
     for document in trace.documents:
-        if isinstance(document.value, Mapping):
-            min_delay = (document.value.get("options") or {}).get("min_endpointing_delay", min_delay)
+        if isinstance(document.value, Mapping) and "options" in document.value:
+            try:
+                min_delay = seconds(
+                    mapping(document.value.get("options"), "options"), "min_endpointing_delay"
+                )
+            except TraceError as error:
+                rows.leave_out(document.line, error)
         for message in messages(document.value):
             if message["role"] == "user":
                 finish()
                 user, reply = (message if message.get("metrics") else None), None
                 first = document.line
-            elif reply is None or "e2e_latency" not in (reply.get("metrics") or {}):
+            elif reply is None or "e2e_latency" not in str(reply.get("metrics")):  # the first that was heard
                 reply = message
     finish()
     return rows.turns()
 
 
+def _metrics(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    return mapping(message.get("metrics"), "metrics")
+
+
 def _text(message: Mapping[str, Any]) -> str:
-    content = message.get("content", "")
-    return (
-        content if isinstance(content, str) else " ".join(part for part in content if isinstance(part, str))
-    )
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [content]
+    return " ".join(part for part in parts if isinstance(part, str))
 
 
 def _stamps(user: Mapping[str, Any], reply: Mapping[str, Any], min_delay: float) -> dict[str, float]:

@@ -14,7 +14,7 @@ from math import nan
 from typing import Any
 
 from voice_agent_lab.measure.turns import Source, Turns
-from voice_agent_lab.traces.documents import Rows, Trace, seconds
+from voice_agent_lab.traces.documents import Rows, Trace, objects, seconds
 from voice_agent_lab.traces.placing import TOGETHER
 from voice_agent_lab.traces.trouble import TraceError
 
@@ -116,10 +116,10 @@ def _from_contributions(value: Mapping[str, Any]) -> dict[str, float]:
     """Return the stamps of a breakdown with contributions."""
     began: dict[str, float] = {}
     ended: dict[str, float] = {}
-    for part in value["contributions"]:
+    for part in objects(value, "contributions"):
         start = seconds(part, "start_time")
-        began.setdefault(part["key"], start)
-        ended[part["key"]] = start + seconds(part, "duration_secs")
+        began.setdefault(str(part["key"]), start)
+        ended[str(part["key"])] = start + seconds(part, "duration_secs")
     silence = seconds(value, "user_turn_start_time")
     transcript, released = ended.get("transcription", nan), silence + seconds(value, "user_turn_secs")
     waited_for_it = released - transcript < TOGETHER
@@ -140,9 +140,9 @@ def _from_bytes(value: Mapping[str, Any]) -> dict[str, float]:
     """Return the stamps of a breakdown without contributions: it does not say when the bot spoke."""
     silence = seconds(value, "user_turn_start_time")
     stamps = {"speech_ended": silence, "end_of_turn": silence + seconds(value, "user_turn_secs")}
-    for each in value["ttfb"]:
+    for each in objects(value, "ttfb"):
         start = seconds(each, "start_time")
-        _put(stamps, _kind(each["processor"]), start, start + seconds(each, "duration_secs", zero=False))
+        _put(stamps, _kind(str(each["processor"])), start, start + seconds(each, "duration_secs", zero=False))
     return stamps
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from voice_agent_lab.measure.turns import Problem
-from voice_agent_lab.traces.documents import Document, Trace
+from voice_agent_lab.traces.documents import Document, Trace, mapping
 
 
 @dataclass(frozen=True)
@@ -97,14 +97,17 @@ def _printed(document: Document) -> Span:
     """Return a span that the console exporter printed."""
     value = document.value
     return Span(
-        value["name"],
-        value["context"]["trace_id"],
-        value["context"]["span_id"],
-        value.get("parent_id") or "",
+        str(value["name"]),
+        str(value["context"]["trace_id"]),
+        str(value["context"]["span_id"]),
+        str(value.get("parent_id") or ""),
         datetime.fromisoformat(value["start_time"]).timestamp(),
         datetime.fromisoformat(value["end_time"]).timestamp(),
-        value.get("attributes") or {},
-        tuple((event["name"], event.get("attributes") or {}) for event in value.get("events") or ()),
+        mapping(value.get("attributes"), "attributes"),
+        tuple(
+            (str(event["name"]), mapping(event.get("attributes"), "attributes"))
+            for event in value.get("events") or ()
+        ),
         document.line,
     )
 
@@ -114,10 +117,10 @@ def _otlp(document: Document, trace: Trace) -> Iterator[Span]:
     scopes = (scope for each in document.value["resourceSpans"] for scope in each.get("scopeSpans", ()))
     for value in (span for scope in scopes for span in scope.get("spans", ())):
         yield Span(
-            value["name"],
-            value["traceId"],
-            value["spanId"],
-            value.get("parentSpanId", ""),
+            str(value["name"]),
+            str(value["traceId"]),
+            str(value["spanId"]),
+            str(value.get("parentSpanId") or ""),
             int(value["startTimeUnixNano"]) / 1e9,
             int(value["endTimeUnixNano"]) / 1e9,
             _attributes(value),
@@ -127,7 +130,7 @@ def _otlp(document: Document, trace: Trace) -> Iterator[Span]:
 
 
 def _attributes(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {each["key"]: _plain(each["value"]) for each in value.get("attributes", ())}
+    return {str(each["key"]): _plain(each["value"]) for each in value.get("attributes", ())}
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
