@@ -220,6 +220,7 @@ WRONG = {
     PRESET.replace(
         "{ p95 = 2.0 }", "[2.0]"
     ): r":7: budgets.llm_first_token cannot be promised: .*must be a number",
+    PRESET.replace("seed = 1", "seed = -1"): r":3: seed is -1; it must be 0 or more",
     PRESET.partition("[budgets]")[0]: "budgets.toml: budgets is missing or empty; promise something",
     PRESET.partition("\n")[2]: "budgets.toml: agent is missing, and so is trace; name a preset or a file",
     'trace = "a.csv"\n' + PRESET: r":1: trace stands beside agent; leave one of them out",

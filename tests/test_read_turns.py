@@ -6,6 +6,8 @@ from math import isnan
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from voice_agent_lab import StreamingVoiceAgent, read_turns, simulate
 from voice_agent_lab.traces.reading import KINDS, SAMPLES, SOURCES, sample_trace, sources_table
@@ -280,6 +282,62 @@ def test_every_sample_is_read_without_a_problem_and_its_label_says_what_it_is():
     for name in re.findall(r"^\| `([\w.-]+)` \|", label, flags=re.MULTILINE):
         turns = read_turns(sample_trace(name))
         assert turns.problems == () and len(turns) in (10, 80)
+
+
+def places(value, at=()):
+    """Yield the path of every value in a JSON document."""
+    yield at
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from places(each, (*at, key))
+
+
+def changed(documents, at, value):
+    """Return a copy of documents with another value in one place."""
+    copy = json.loads(json.dumps(documents))
+    inner = copy
+    for key in at[:-1]:
+        inner = inner[key]
+    inner[at[-1]] = value
+    return copy
+
+
+def some_of(name):
+    """Return the first turns of a sample as documents."""
+    text = sample_trace(name).read_text(encoding="utf-8")
+    if name == "livekit-report.json":
+        report = json.loads(text)
+        report["chat_history"]["items"] = report["chat_history"]["items"][:6]
+        return [report]
+    found, decoder = [], json.JSONDecoder()
+    while text and len(found) < 20:
+        value, end = decoder.raw_decode(text)
+        found, text = [*found, value], text[end:].lstrip()
+    return found
+
+
+SOME = {
+    name: some_of(name)
+    for name in ("livekit-report.json", "livekit-spans.json", "pipecat-breakdown.jsonl", "pipecat-spans.json")
+}
+ODD = [None, -1, 0, -0.5, float("inf"), float("nan"), "x", "", [], {}, True, 1e300, [None], {"a": 1}]
+
+
+@pytest.mark.filterwarnings("ignore::voice_agent_lab.traces.trouble.TraceWarning")
+@given(st.data())
+def test_whatever_stands_in_a_trace_it_is_read_or_reported_or_refused_in_a_sentence(tmp_path_factory, data):
+    documents = SOME[data.draw(st.sampled_from(sorted(SOME)))]
+    at = data.draw(st.sampled_from([place for place in places(documents) if place]))
+    odd = changed(documents, at, data.draw(st.sampled_from(ODD)))
+    path = tmp_path_factory.mktemp("odd") / "trace.json"
+    path.write_text("\n".join(map(json.dumps, odd)), encoding="utf-8")
+    try:
+        turns = read_turns(path)
+    except TraceError:
+        return
+    for turn, wait in zip(turns, turns.voice_to_voice, strict=True):
+        assert turn.metrics.voice_to_voice == pytest.approx(wait, nan_ok=True)
+        assert not turn.parts or sum(part.seconds for part in turn.parts) == pytest.approx(wait)
 
 
 # --- What each source cannot know --------------------------------------------------------------------
