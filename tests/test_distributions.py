@@ -182,3 +182,51 @@ def test_a_stages_latency_is_named_as_it_was_given():
         StageLatencies(llm_first_token=-1)
     with pytest.raises(TypeError, match=r"^asr_processing is 'fast'; give seconds as a number"):
         StageLatencies(asr_processing="fast")
+
+
+def test_an_array_that_was_measured_is_not_copied():
+    values = np.array([0.1, 0.2])
+    measured = Measured(values)
+    assert np.shares_memory(np.asarray(measured.values), values)
+    with pytest.raises(ValueError, match="read-only"):
+        measured.values[0] = 0.0
+    assert values.flags.writeable
+
+
+def test_what_was_measured_is_compared_and_shown_by_its_latencies():
+    assert Measured((0.1, 0.2)) == Measured([0.1, 0.2]) != Measured((0.2, 0.1))
+    assert len({Measured((0.1, 0.2)), Measured([0.1, 0.2])}) == 1
+    assert repr(Measured((0.1,))) == "Measured((0.1,))"
+    assert repr(Measured(np.arange(5000) / 10)) == "Measured((0, 0.1, 0.2, ...), 5,000 latencies)"
+
+
+@pytest.mark.parametrize("quantiles", [{"p50": 0.45, "p95": 0.87}, {"p90": 2.0, "p10": 0.1}])
+def test_a_log_normal_is_known_by_two_quantiles(quantiles):
+    samples = draws(LogNormal.from_quantiles(**quantiles), 200_000)
+    for percent, seconds in quantiles.items():
+        assert np.percentile(samples, float(percent[1:])) == pytest.approx(seconds, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "sentence"),
+    [
+        (
+            {"p50": 0.9, "p95": 0.4},
+            r"^seconds has 0.4 s at p95, less than the 0.9 s at p50; quantiles cannot fall$",
+        ),
+        (
+            {"p50": 0.9},
+            r"^seconds is {'p50': 0.9}; give two quantiles above 0 s, such as p50=0.45, p95=0.87$",
+        ),
+        ({"p50": 0.0, "p95": 0.4}, r"^seconds is .*; give two quantiles above 0 s"),
+        (
+            {"p50": 0.1, "p95": -0.4},
+            r"^seconds p95 is -0.4; it must be a finite number of seconds, 0 or more$",
+        ),
+        ({"median": 0.1, "p95": 0.4}, r"^seconds has 'median'; write a percentile as"),
+        ({}, r"^seconds is empty; give at least one percentile"),
+    ],
+)
+def test_what_makes_no_log_normal_is_refused(quantiles, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        LogNormal.from_quantiles(**quantiles)

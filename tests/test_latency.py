@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from voice_agent_lab import StageLatencies, StreamingVoiceAgent
 from voice_agent_lab.measure.latency import (
     BudgetReport,
     LatencyBudgets,
@@ -16,6 +17,7 @@ from voice_agent_lab.measure.latency import (
     format_seconds,
     interval,
 )
+from voice_agent_lab.measure.samples import percentile
 
 METRICS = {
     "voice-to-voice": (lambda m: m.voice_to_voice, "speech_ended", "playback_started"),
@@ -231,3 +233,86 @@ def test_tables_show_themselves_as_text_and_as_html(shown):
             assert row in view.replace("&#x27;", "'")
             assert all(cell in view for cell in cells)
     assert "<table" in shown._repr_html_()
+
+
+# --- Promises about percentiles -------------------------------------------------------------------
+
+TAIL = LatencyBudgets(voice_to_voice={"p95": 2.5, "p50": 1.2}, llm_first_token={"p99": 2.0})
+
+
+def test_promises_about_percentiles_come_beside_the_others_in_order():
+    assert TAIL.promises[-3:] == [
+        ("time_to_first_audio", None, 1.0),
+        ("voice_to_voice", 50.0, 1.2),
+        ("voice_to_voice", 95.0, 2.5),
+    ]
+    assert ("llm_first_token", 99.0, 2.0) in TAIL.promises
+    assert "voice_to_voice" not in TAIL.promised and "llm_first_token" not in TAIL.promised
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"),
+    [
+        ([1.0] * 100, "met"),
+        ([3.0] * 100, "missed"),
+        ([1.0] * 80 + [3.0] * 20, "missed"),
+        ([1.0] * 20, "undecided"),
+    ],
+)
+def test_a_promise_about_a_percentile_is_judged_with_its_interval(seconds, status):
+    verdict = TAIL.judge({"voice_to_voice": seconds})["voice_to_voice p95"]
+    assert verdict.status == status
+    assert verdict.measured == percentile(seconds, 95)
+
+
+def test_a_percentile_is_judged_on_what_was_measured_alone():
+    report = TAIL.judge({"voice_to_voice": [1.0, nan] * 50, "llm_first_token": [nan]})
+    assert report["voice_to_voice p50"].measured.n == 50
+    assert report["llm_first_token p99"].status == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("measured", "status", "sentence"),
+    [
+        ({}, "not measured", "not measured: 9 not measured"),
+        ({"voice_to_voice": [1.0] * 100}, "met", "met: 2 met, 7 not measured"),
+        ({"voice_to_voice": [1.0] * 20}, "undecided", "undecided: 1 met, 1 undecided, 7 not measured"),
+        (
+            {"voice_to_voice": [1.0] * 100, "asr_finalization": [0.5]},
+            "missed",
+            "missed: 2 met, 1 missed, 6 not measured; by most asr_finalization, by 0.200 s",
+        ),
+    ],
+)
+def test_all_promises_together_have_a_verdict(measured, status, sentence):
+    report = TAIL.judge(measured)
+    assert (report.status, report.sentence) == (status, sentence)
+
+
+def test_a_report_shows_percentiles_with_their_intervals():
+    table = TAIL.judge({"voice_to_voice": np.linspace(1.0, 1.1, 100)}).table()
+    assert table.loc["voice_to_voice p50", "measured"].startswith("1.050 (1.0")
+    assert "worst" in LatencyBudgets().judge({}).table()
+
+
+@pytest.mark.parametrize(
+    ("budget", "sentence"),
+    [
+        ({}, r"^voice_to_voice is empty; give at least one percentile, such as"),
+        ({"p95": -1.0}, r"^voice_to_voice p95 is -1.0; it must be a finite number of seconds, 0 or more$"),
+        ({"95": 1.0}, r'^voice_to_voice has \'95\'; write a percentile as "p50", "p95" or "p99.9"$'),
+        ({"p100": 1.0}, r"^voice_to_voice has 'p100'; write a percentile as"),
+        ({"p95": 1.0, "p50": 2.0}, r"^voice_to_voice has 1.0 s at p95, less than the 2.0 s at p50; quant"),
+    ],
+)
+def test_a_promise_about_no_percentile_is_refused(budget, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        LatencyBudgets(voice_to_voice=budget)
+
+
+def test_no_latency_follows_from_a_promise_about_percentiles():
+    with pytest.raises(
+        ValueError, match=r"^llm_first_token is promised at percentiles only; give the agent's lat"
+    ):
+        StreamingVoiceAgent(TAIL)
+    assert StreamingVoiceAgent(TAIL, StageLatencies()).budgets == TAIL

@@ -5,7 +5,7 @@ from math import inf, isnan, nan
 import numpy as np
 import pytest
 
-from voice_agent_lab.measure.samples import Estimate, mean, percentile, share
+from voice_agent_lab.measure.samples import Estimate, least_n, mean, percentile, percentiles, share
 
 
 @pytest.mark.parametrize(("n", "low", "high"), [(6, 1, 6), (10, 2, 9), (20, 6, 15), (100, 40, 61)])
@@ -77,3 +77,33 @@ def test_bad_arguments_are_named():
         percentile([1.0], 100)
     with pytest.raises(ValueError, match=r"^hits is 3; it must be between 0 and n, which is 2"):
         share(3, 2)
+
+
+def test_several_percentiles_are_those_that_each_would_be():
+    values = np.random.default_rng(0).standard_normal(500)
+    assert percentiles(values, (50, 95, 99)) == [percentile(values, percent) for percent in (50, 95, 99)]
+
+
+@pytest.mark.parametrize("percent", [50, 95, 99, 1])
+def test_the_least_number_of_values_is_that_with_which_both_bounds_begin(percent):
+    n = least_n(percent)
+    enough, few = (percentile(np.arange(size), percent) for size in (n, n - 1))
+    assert -inf < enough.low and enough.high < inf
+    assert few.low == -inf or few.high == inf
+
+
+def test_large_samples_have_the_intervals_of_the_normal_approximation():
+    n = 400_000
+    tail = percentile(np.arange(n), 99)
+    spread = 1.96 * (n * 0.99 * 0.01) ** 0.5
+    assert (tail.low, tail.high) == pytest.approx((0.99 * n - spread, 0.99 * n + spread), abs=2)
+    found = share(390_000, n)
+    error = 1.96 * (0.975 * 0.025 / n) ** 0.5
+    assert (found.low, found.high) == pytest.approx((0.975 - error, 0.975 + error), abs=1e-5)
+
+
+def test_an_interval_does_not_jump_where_large_samples_begin():
+    small, large = (percentile(np.arange(n) / n, 95) for n in (10_000, 10_001))
+    assert (large.low, large.high) == pytest.approx((small.low, small.high), abs=2e-4)
+    few, many = (share(n // 10, n) for n in (10_000, 10_010))
+    assert (many.low, many.high) == pytest.approx((few.low, few.high), abs=1e-4)

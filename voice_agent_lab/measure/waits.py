@@ -153,6 +153,8 @@ class Summary(_Shown):
 
     @staticmethod
     def _row(column: np.ndarray) -> list[str]:
+        if np.isnan(column).all():
+            return ["not measured"] * len(PERCENTS)
         if column.strides == (0,):  # the same in all turns
             return [f"{column[0]:.3f}"] * len(PERCENTS)
         return [f"{estimate:.3f}" for estimate in percentiles(column, PERCENTS)]
@@ -165,7 +167,7 @@ class Summary(_Shown):
         waited, parts = self.waits.voice_to_voice, self.waits.parts
         known = np.flatnonzero(~np.isnan(waited))
         slowest_last = known[np.argsort(waited[known], kind="stable")]
-        groups = {"all": known}
+        groups = {"all": known} if len(known) else {}
         for percent in (5, 1):
             if len(known) * percent >= 100:
                 groups[f"slowest {percent} %"] = slowest_last[-(len(known) * percent // 100) :]

@@ -363,4 +363,7 @@ def _at_once(awaitable: Awaitable[Any]) -> Any:
         next(steps)
     except StopIteration as done:
         return done.value
+    except RuntimeError as error:
+        if "event loop" not in str(error):
+            raise
     raise NotModelled("aggregation waits by itself, which the array model cannot; use sample, which lets it")

@@ -10,7 +10,6 @@ from concurrent.futures import Executor, Future, as_completed
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from voice_agent_lab.checks import check_count
 from voice_agent_lab.clock.simulation import simulate
@@ -75,6 +74,8 @@ def sample(
         for first in range(0, n, TOGETHER)
     ]
     done: list[_Chunk] = [[] for _ in chunks]
+    from tqdm import tqdm  # the rest of the package does without it
+
     with tqdm(total=n, unit="turn", disable=not progress, leave=False) as bar:
         if executor is None:
             for number, chunk in enumerate(chunks):
