@@ -339,8 +339,6 @@ def turns_table(turns: list[Turn]) -> pd.DataFrame:
         metrics = turn.metrics
         rows.append(
             {
-                "user": turn.user_input or turn.transcript,
-                "transcript": turn.transcript,
                 "voice-to-voice": metrics.voice_to_voice,
                 "time to first token": metrics.time_to_first_token,
                 "time to first audio": metrics.get_time_to_first_audio(),
@@ -351,4 +349,12 @@ def turns_table(turns: list[Turn]) -> pd.DataFrame:
                 **{part.name: part.seconds for part in turn.parts},
             }
         )
-    return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="turn"))
+    table = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="turn"))
+    # As Python's own: Arrow's strings, which pandas takes if it can, hold no file name that is not UTF-8.
+    said = {
+        "user": [turn.user_input or turn.transcript for turn in turns],
+        "transcript": [t.transcript for t in turns],
+    }
+    for place, (name, texts) in enumerate(said.items()):
+        table.insert(place, name, pd.Series(texts, table.index, dtype=object))
+    return table
