@@ -10,6 +10,8 @@ from voice_agent_lab.clock.simulation import simulate
 from voice_agent_lab.measure.log import Event, EventLog
 from voice_agent_lab.measure.turn import Turn
 from voice_agent_lab.traces.perfetto import STAGES, chrome_trace
+from voice_agent_lab.traces.reading import read_turns
+from voice_agent_lab.traces.trouble import TraceError, TraceWarning
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
 
 SMALL = (
@@ -116,7 +118,11 @@ def test_the_same_turns_give_the_same_bytes(turns):
 
 
 def test_no_turns_are_an_empty_trace():
-    assert json.loads(chrome_trace([])) == {"displayTimeUnit": "ms", "traceEvents": []}
+    assert json.loads(chrome_trace([])) == {
+        "displayTimeUnit": "ms",
+        "otherData": {"origins": []},
+        "traceEvents": [],
+    }
 
 
 def test_a_stage_of_ones_own_is_traced_too():
@@ -128,3 +134,27 @@ def test_a_trace_is_strict_json_whatever_was_recorded():
     own = Turn(EventLog(events=(*SMALL, Event(2.0, "tts", "chunk", {"took": 0.1, "onset": nan}))))
     read = json.loads(chrome_trace([own]), parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
     assert read["traceEvents"][-1]["args"] == {"took": 0.1, "onset": None}
+
+
+def test_turns_that_were_written_are_read_back_to_the_byte(turns, tmp_path):
+    path = tmp_path / "trace.json"
+    path.write_text(chrome_trace(turns), encoding="utf-8")
+    back = read_turns(path)
+    assert [turn.log.to_json() for turn in back] == [turn.log.to_json() for turn in turns]
+    assert back.voice_to_voice.tolist() == [turn.metrics.voice_to_voice for turn in turns]
+
+
+def test_a_trace_that_somebody_else_has_written_is_refused(tmp_path):
+    path = tmp_path / "trace.json"
+    path.write_text('{"traceEvents": []}', encoding="utf-8")
+    with pytest.raises(TraceError, match="none that chrome_trace has written"):
+        read_turns(path)
+
+
+def test_a_tick_that_cannot_be_read_is_reported_and_the_rest_is_kept(turns, tmp_path):
+    whole = json.loads(chrome_trace(turns))
+    whole["traceEvents"].append({"ph": "i", "name": "odd"})
+    path = tmp_path / "trace.json"
+    path.write_text(json.dumps(whole), encoding="utf-8")
+    with pytest.warns(TraceWarning, match="no event of a turn: 'pid'"):
+        assert len(read_turns(path)) == len(turns)

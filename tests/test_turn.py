@@ -331,7 +331,7 @@ def test_the_table_of_turns_has_a_row_for_each_and_nan_for_what_was_not_measured
     expected = pd.DataFrame(
         [row, {"user": "Hi, you!", "transcript": "Hi, you!"}, {**row, "underrun": 0.0}],
         index=pd.RangeIndex(1, 4, name="turn"),
-    )
+    ).astype({"user": object, "transcript": object})
     pd.testing.assert_frame_equal(table, expected, check_exact=True)
     assert table.loc[2].drop(["user", "transcript"]).isna().all()
 

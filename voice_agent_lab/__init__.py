@@ -43,6 +43,7 @@ What happened
     Turn : a turn, read off its event log
     EventLog : what happened, when, in which stage
     turns_table : many turns as a table
+    read_turns : turns from your own traces, whichever tool wrote them
     Recording : the conversation as stereo sound
     Sound : a sound to listen to in a notebook
 
@@ -55,8 +56,8 @@ Many turns, and what they say
 
 Further rooms, imported by name: ``tiny`` (the whole agent on one page), ``as_published`` (the article's
 pipeline with its faults), ``presets``, ``clock``, ``measure``, ``stages``, ``turns``, ``models``,
-``published``, ``studies``, ``engines`` (real speech recognition, synthesis and voice activity), ``traces``, ``plots``,
-``lessons``, ``streams``, ``checks``.
+``published``, ``studies``, ``engines`` (real speech recognition, synthesis and voice activity), ``traces``,
+``gate``, ``plots``, ``lessons``, ``streams``, ``checks``.
 """
 
 from voice_agent_lab.clock.simulation import simulate
@@ -79,6 +80,7 @@ from voice_agent_lab.streams import StageError
 from voice_agent_lab.studies.comparison import compare
 from voice_agent_lab.studies.improvement import what_if
 from voice_agent_lab.studies.sampling import sample
+from voice_agent_lab.traces.reading import read_turns
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
 from voice_agent_lab.turns.interruption import Interruption
 from voice_agent_lab.turns.script import Say
@@ -117,6 +119,7 @@ __all__ = [
     "fit",
     "monte_carlo",
     "preset",
+    "read_turns",
     "sample",
     "simulate",
     "turns_table",

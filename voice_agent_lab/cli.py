@@ -5,6 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from tqdm import tqdm
 from voice_agent_lab import __version__, demo
 from voice_agent_lab.demo import CommandError, say
 from voice_agent_lab.lessons.folder import course_folder
+from voice_agent_lab.measure.writing import write_whole
+from voice_agent_lab.traces.trouble import TraceWarning
 from voice_agent_lab.turns.answering import OVERLAPS
 
 UNSOLVED, SOLVED = "voice-agent-lab-course", "voice-agent-lab-course-solved"
@@ -92,6 +95,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(run=_course)
 
+    command = commands.add_parser("check", help="hold an agent or your own trace against promises; for CI")
+    command.add_argument("budgets", type=Path, metavar="BUDGETS.toml", help="what is promised, and of what")
+    command.add_argument(
+        "--trace", type=Path, metavar="FILE", help="judge this trace, whatever the file names"
+    )
+    command.add_argument("--junit", type=Path, metavar="FILE", help="write the verdicts as JUnit's XML")
+    command.set_defaults(run=_check)
+
     command = commands.add_parser("progress", help="tell which exercises are answered in your copy")
     command.add_argument(
         "folder", nargs="?", type=_folder, metavar="FOLDER", help=f"the copy (default: {UNSOLVED})"
@@ -124,6 +135,28 @@ def _demo(options: argparse.Namespace) -> int:
         folder=options.out,
     )
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from voice_agent_lab.gate import read_gate
+
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", TraceWarning)
+            judgement = read_gate(options.budgets, options.trace).judge()
+    except OSError as error:
+        raise CommandError(f"cannot read {error.filename or options.budgets} ({error.strerror})") from error
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    for warning in caught:
+        print(f"voice-agent-lab: {warning.message}", file=sys.stderr)  # noqa: T201
+    say(str(judgement))
+    if options.junit:
+        try:
+            write_whole(options.junit, judgement.junit())
+        except OSError as error:
+            raise CommandError(f"cannot write {options.junit} ({error.strerror})") from error
+    return 0 if judgement.passed else 1
 
 
 def _need_the_course(*packages: str) -> None:

@@ -122,9 +122,10 @@ class EventLog:
         self._events: list[Event] = []
         self._kinds: defaultdict[tuple[str, str], list[Event]] = defaultdict(list)
         for event in events:
-            self._add(event)
+            self.add(event)
 
-    def _add(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
+        """Add an event that happened at its time."""
         self._events.append(event)
         self._kinds[event.stage, event.name].append(event)
 
@@ -132,7 +133,7 @@ class EventLog:
         """Add an event; see the function `record`."""
         now = asyncio.get_running_loop().time() if at is None else at
         time = to_the_nanosecond(now + self.offset - self.origin)
-        self._add(Event(time, stage, name, detail))
+        self.add(Event(time, stage, name, detail))
 
     @contextmanager
     def recording(self) -> Iterator["EventLog"]:

@@ -218,8 +218,11 @@ class Turn(_Shown):
         tokens, spoken = log.all("llm", "token"), passages(log)
         firsts = [pair for passage in spoken for pair in passage.first_chunks()]
         later = [chunk for passage in spoken for chunk in passage.chunks[1:]]
+        recognised = log.last("asr", "frame")
+        if isnan(recognised):  # a trace that has no frames: what was left of it when the turn was decided
+            recognised = min(metrics.end_of_turn, metrics.asr_complete)
         once = {
-            "asr_finalization": interval(log.last("asr", "frame"), metrics.asr_complete, "asr finalisation"),
+            "asr_finalization": interval(recognised, metrics.asr_complete, "asr finalisation"),
             "time_to_first_audio": metrics.get_time_to_first_audio(),
             "voice_to_voice": metrics.voice_to_voice,
         }
@@ -479,8 +482,6 @@ def turns_table(turns: list[Turn]) -> pd.DataFrame:
         metrics = turn.metrics
         rows.append(
             {
-                "user": turn.user_input or turn.transcript,
-                "transcript": turn.transcript,
                 "voice-to-voice": metrics.voice_to_voice,
                 "time to first token": metrics.time_to_first_token,
                 "time to first audio": metrics.get_time_to_first_audio(),
@@ -491,4 +492,12 @@ def turns_table(turns: list[Turn]) -> pd.DataFrame:
                 **_sums(turn.parts),
             }
         )
-    return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="turn"))
+    table = pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1, name="turn"))
+    # As Python's own: Arrow's strings, which pandas takes if it can, hold no file name that is not UTF-8.
+    said = {
+        "user": [turn.user_input or turn.transcript for turn in turns],
+        "transcript": [t.transcript for t in turns],
+    }
+    for place, (name, texts) in enumerate(said.items()):
+        table.insert(place, name, pd.Series(texts, table.index, dtype=object))
+    return table

@@ -86,6 +86,9 @@ class Waits:
         ValueError
             If there is no turn.
         """
+        if hasattr(turns, "waits"):  # they are columns already
+            known: Waits = turns.waits()
+            return known
         rows = [of_turn(check_kind("a turn", turn, Turn)) for turn in turns]
         if not rows:
             raise ValueError("turns is empty; give at least one turn")

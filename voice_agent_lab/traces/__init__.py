@@ -1,1 +1,1 @@
-"""Turns out to other tools: traces that their viewers open."""
+"""Turns in from the traces of other tools, and out to their viewers; what each source knows and cannot know."""
