@@ -102,6 +102,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--out", type=_folder, metavar="FOLDER", default=Path("learners"), help="where (default: learners)"
     )
+    command.add_argument(
+        "--nbgrader",
+        type=_folder,
+        metavar="FOLDER",
+        help="instead, write the course's source for nbgrader there: an assignment a notebook, with hidden tests",
+    )
     command.set_defaults(run=_learners)
     return parser
 
@@ -215,6 +221,8 @@ def _learners(options: argparse.Namespace) -> int:
     _need_the_course("nbclient", "nbformat")
     from voice_agent_lab.courseware.editions import make_copy
 
+    if options.nbgrader:
+        return _assignments(options.nbgrader)
     try:
         if options.out.is_dir() and any(options.out.iterdir()):
             raise FileExistsError(
@@ -224,6 +232,17 @@ def _learners(options: argparse.Namespace) -> int:
     except OSError as error:
         raise _cannot_copy(options.out, error, "choose another --out") from error
     say(f"{len(written)} notebooks without solutions in {options.out}")
+    return 0
+
+
+def _assignments(folder: Path) -> int:
+    from voice_agent_lab.courseware.assignments import write_course
+
+    try:
+        written = write_course(folder)
+    except OSError as error:
+        raise _cannot_copy(folder, error, "name another folder") from error
+    say(f"{len(written)} assignments in {folder / 'source'}; TEACHING.md tells how to grade with them")
     return 0
 
 
