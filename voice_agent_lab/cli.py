@@ -109,6 +109,17 @@ def _parser() -> argparse.ArgumentParser:
         help="instead, write the course's source for nbgrader there: an assignment a notebook, with hidden tests",
     )
     command.set_defaults(run=_learners)
+
+    command = commands.add_parser("book", help="build the course as web pages, with a page for each module")
+    command.add_argument(
+        "folder",
+        nargs="?",
+        type=_folder,
+        metavar="FOLDER",
+        default=Path("book"),
+        help="where (default: book)",
+    )
+    command.set_defaults(run=_book)
     return parser
 
 
@@ -125,9 +136,15 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _need_the_course(*packages: str) -> None:
     """Say what to install if a package of the extra `course` is missing."""
+    _need("course", *packages)
+
+
+def _need(extra: str, *packages: str) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
-            raise CommandError(f'the course needs {package}; pip install "voice-agent-lab[course]" brings it')
+            raise CommandError(
+                f'the {extra} needs {package}; pip install "voice-agent-lab[{extra}]" brings it'
+            )
 
 
 def _course(options: argparse.Namespace) -> int:
@@ -243,6 +260,20 @@ def _assignments(folder: Path) -> int:
     except OSError as error:
         raise _cannot_copy(folder, error, "name another folder") from error
     say(f"{len(written)} assignments in {folder / 'source'}; TEACHING.md tells how to grade with them")
+    return 0
+
+
+def _book(options: argparse.Namespace) -> int:
+    _need("book", "nbformat", "sphinx", "myst_nb", "sphinx_book_theme", "numpydoc")
+    from voice_agent_lab.courseware.book import BookError, build
+
+    try:
+        first = build(options.folder)
+    except BookError as error:
+        raise CommandError(f"the book was not built:\n{error}") from error
+    except OSError as error:
+        raise _cannot_copy(options.folder, error, "name another folder") from error
+    say(f"The book begins with {first}.")
     return 0
 
 

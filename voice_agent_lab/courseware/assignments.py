@@ -96,7 +96,9 @@ def assignment(notebook: NotebookNode, question: WrittenQuestion | None) -> Note
 def _imports_of_checks(notebook: NotebookNode) -> dict[str, str]:
     """Return the module of each check that a notebook imports."""
     code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    found = re.findall(r"^from (voice_agent_lab\.lessons\.exercises\.\w+) import ([\w, ]+)$", code, re.MULTILINE)
+    found = re.findall(
+        r"^from (voice_agent_lab\.lessons\.exercises\.\w+) import ([\w, ]+)$", code, re.MULTILINE
+    )
     return {name: module for module, names in found for name in names.split(", ")}
 
 
@@ -108,7 +110,7 @@ def _sealed(cell: NotebookNode, imports: dict[str, str]) -> str:
     check, answer = called["check"], called["answer"]
     module = imports[check]
     further = further_case(cell.metadata.nbgrader.grade_id)
-    functions = [further_cases.near, further_cases.plain, further_cases.examined_afresh]
+    functions = [further_cases.is_near_to, further_cases.plain_text, further_cases.examined_afresh]
     calls = [f'examined_afresh("{module}", "{check}", {answer})']
     if further:
         functions.append(further)
@@ -129,7 +131,7 @@ def _sealed(cell: NotebookNode, imports: dict[str, str]) -> str:
 def further_case(grade_id: str) -> Callable[[object], None] | None:
     """Return the further case of the exercise whose check has this id in nbgrader, or None."""
     name = re.sub(r"^\d\d-", "", grade_id).removesuffix("-check").replace("-", "_")
-    found: Callable[[object], None] | None = getattr(further_cases, name, None)
+    found: Callable[[object], None] | None = getattr(further_cases, f"further_{name}", None)
     return found
 
 

@@ -33,7 +33,10 @@ class RanToItsEnd(NbGraderPreprocessor):
                 cell.outputs = [output for output in others if output.get("name") == "stdout"]
             elif not any(output.output_type == "error" for output in others):
                 error = "The check did not run to its end."
-                cell.outputs = [*others, new_output("error", ename="NoAnswer", evalue=error, traceback=[error])]
+                cell.outputs = [
+                    *others,
+                    new_output("error", ename="NoAnswer", evalue=error, traceback=[error]),
+                ]
             else:
                 cell.outputs = others
         return cell, resources
