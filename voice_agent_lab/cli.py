@@ -103,6 +103,9 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=_folder, metavar="FOLDER", default=Path("learners"), help="where (default: learners)"
     )
     command.add_argument(
+        "--colab", metavar="SOURCE", help="let each notebook install the package from there, in Google Colab"
+    )
+    command.add_argument(
         "--nbgrader",
         type=_folder,
         metavar="FOLDER",
@@ -245,7 +248,7 @@ def _learners(options: argparse.Namespace) -> int:
             raise FileExistsError(
                 f"{options.out} is not empty; move what is in it away, or choose another --out"
             )
-        written = make_copy(options.out)
+        written = make_copy(options.out, colab=options.colab)
     except OSError as error:
         raise _cannot_copy(options.out, error, "choose another --out") from error
     say(f"{len(written)} notebooks without solutions in {options.out}")

@@ -110,7 +110,11 @@ def _sealed(cell: NotebookNode, imports: dict[str, str]) -> str:
     check, answer = called["check"], called["answer"]
     module = imports[check]
     further = further_case(cell.metadata.nbgrader.grade_id)
-    functions = [further_cases.is_near_to, further_cases.plain_text, further_cases.examined_afresh]
+    functions: list[Callable[..., object]] = [
+        further_cases.is_near_to,
+        further_cases.plain_text,
+        further_cases.examined_afresh,
+    ]
     calls = [f'examined_afresh("{module}", "{check}", {answer})']
     if further:
         functions.append(further)

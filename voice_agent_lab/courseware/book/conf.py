@@ -1,5 +1,8 @@
 """Sphinx's configuration of the book: notebooks as they are stored, a page a module, no network."""
 
+from types import GenericAlias
+from typing import Any
+
 from voice_agent_lab import __version__
 
 project = "Voice Agent Lab"
@@ -21,7 +24,7 @@ myst_heading_anchors = 3
 myst_enable_extensions: list[str] = []
 
 autosummary_generate = True
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings tell the types in words
 numpydoc_show_class_members = False
@@ -40,3 +43,12 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
+
+
+def setup(app: Any) -> None:
+    """Leave out short names of types, such as ``list[float]``, which numpydoc takes for classes."""
+
+    def is_alias(app: Any, kind: str, name: str, member: object, skip: bool, options: object) -> bool | None:
+        return isinstance(member, GenericAlias) or None
+
+    app.connect("autodoc-skip-member", is_alias)
