@@ -245,3 +245,17 @@ def test_a_notebook_alone_in_another_folder_is_executed_by_nbconvert(name, solve
     assert run.returncode == 0, run.stderr
     cells = json.loads((moved.parent / "done.ipynb").read_text(encoding="utf-8"))["cells"]
     assert any("data:audio" in json.dumps(cell["outputs"]) for cell in cells if cell["cell_type"] == "code")
+
+
+@pytest.mark.teach
+def test_a_notebook_alone_in_another_folder_is_executed_by_papermill(solved, tmp_path):
+    papermill = pytest.importorskip("papermill", reason="needs the extra teach")
+    done = tmp_path / "far" / "done.ipynb"
+    done.parent.mkdir()
+    papermill.execute_notebook(
+        solved / NOTEBOOKS[0].name, done, cwd=tmp_path, kernel_name="python3", progress_bar=False
+    )
+    cells = nbformat.read(done, as_version=4).cells
+    checks = [cell for cell in cells if kind(cell) == "check"]
+    assert checks
+    assert all(printed(cell).startswith(RIGHT) for cell in checks)
