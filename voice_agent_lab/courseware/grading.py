@@ -13,7 +13,7 @@ from nbformat.v4 import new_output
 from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-_LAST_WORD = re.compile(r'^("[0-9a-f]+")$\s*^### END HIDDEN TESTS$', re.MULTILINE)
+_LAST_WORD = re.compile(r'^"([0-9a-f]+)"$\s*^### END HIDDEN TESTS$', re.MULTILINE)
 
 
 class RanToItsEnd(NbGraderPreprocessor):
@@ -25,18 +25,17 @@ class RanToItsEnd(NbGraderPreprocessor):
         """Give a cell the output by which nbgrader sees whether its check succeeded."""
         last_word = _LAST_WORD.search(cell.source)
         if cell.cell_type == "code" and utils.is_grade(cell) and last_word:
-            results = [output for output in cell.outputs if output.output_type == "execute_result"]
-            others = [output for output in cell.outputs if output.output_type != "execute_result"]
-            said = results[-1].data.get("text/plain", "").strip("'\"") if results else ""
-            if said == last_word[1].strip('"'):
-                # A warning on standard error would count as a failure.
-                cell.outputs = [output for output in others if output.get("name") == "stdout"]
-            elif not any(output.output_type == "error" for output in others):
-                error = "The check did not run to its end."
-                cell.outputs = [
-                    *others,
-                    new_output("error", ename="NoAnswer", evalue=error, traceback=[error]),
-                ]
+            shown = [output.data.get("text/plain", "") for output in cell.outputs if "data" in output]
+            streams = [output for output in cell.outputs if output.get("name") == "stdout"]
+            errors = [output for output in cell.outputs if output.output_type == "error"]
+            if shown and shown[-1].strip("'") == last_word[1]:
+                # Neither a warning on standard error nor a number among the results changes the points.
+                cell.outputs = [*streams, new_output("display_data", {"text/plain": shown[-1]})]
             else:
-                cell.outputs = others
+                cell.outputs = [*streams, *(errors or [_unfinished()])]
         return cell, resources
+
+
+def _unfinished() -> NotebookNode:
+    sentence = "The check did not run to its end."
+    return new_output("error", ename="NoAnswer", evalue=sentence, traceback=[sentence])

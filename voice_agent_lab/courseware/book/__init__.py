@@ -69,15 +69,20 @@ def build(folder: Path) -> Path:
 
 def write_pages(folder: Path) -> None:
     """Write what Sphinx reads: its configuration, the notebooks and the pages of the course."""
-    shutil.copytree(_HERE, folder, ignore=shutil.ignore_patterns("__init__.py", "__pycache__", "book.css"))
+    shutil.copytree(_HERE, folder, ignore=shutil.ignore_patterns("__init__.py", "__pycache__", "book.*"))
     course = course_folder()
+    contents = []
     for path in sorted(course.glob("*.ipynb")):
         notebook = page_of(nbformat.read(path, as_version=4))
         (folder / path.name).write_text(to_text(notebook), encoding="utf-8")
+        title = notebook.cells[0].source.splitlines()[0].removeprefix("# ").split(":")[0]
+        contents.append(f"{path.stem[:2]} {title} <{path.stem}>")
+    index = folder / "index.md"
+    index.write_text(index.read_text("utf-8").replace("NOTEBOOKS", "\n".join(contents)), encoding="utf-8")
     for path in course.glob("*.md"):
         text = with_links_to_modules(path.read_text(encoding="utf-8"))
         (folder / path.name).write_text(text, encoding="utf-8")
-    for name, files in (("static", [_HERE / "book.css"]), ("extra", course.glob("*.html"))):
+    for name, files in (("static", _HERE.glob("book.*")), ("extra", course.glob("*.html"))):
         (folder / name).mkdir()
         for path in files:
             shutil.copy(path, folder / name / path.name)
@@ -105,9 +110,16 @@ def page_of(notebook: NotebookNode) -> NotebookNode:
             cell.source = with_links_to_modules(cell.source)
             continue
         marks = cell.metadata.get("nbgrader", {})
-        if marks.get("solution") or marks.get("grade"):
-            cell.metadata["tags"] = ["hide-input" if marks.get("solution") else "hide-output"]
+        if marks.get("solution"):
+            _fold(cell, "input", "an answer")
+        elif marks.get("grade"):
+            _fold(cell, "output", "what the check says")
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 cell.metadata["mystnb"] = {"image": {"alt": output.data["text/plain"]}}
     return notebook
+
+
+def _fold(cell: NotebookNode, part: str, what: str) -> None:
+    cell.metadata["tags"] = [f"hide-{part}"]
+    cell.metadata["mystnb"] = {"code_prompt_show": f"Show {what}", "code_prompt_hide": f"Hide {what}"}

@@ -18,8 +18,6 @@ default_role = "code"
 # The notebooks' outputs are compared elsewhere; here they are shown.
 nb_execution_mode = "off"
 nb_merge_streams = True
-nb_code_prompt_show = "Show the {type}"
-nb_code_prompt_hide = "Hide the {type}"
 myst_heading_anchors = 3
 myst_enable_extensions: list[str] = []
 
@@ -35,11 +33,13 @@ html_title = "Voice Agent Lab"
 html_extra_path = ["extra"]
 html_static_path = ["static"]
 html_css_files = ["book.css"]
+html_js_files = ["book.js"]
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "use_download_button": False,
     "show_toc_level": 2,
+    "navbar_persistent": [],  # the search is in the sidebar
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
