@@ -296,7 +296,7 @@ def test_right_wrong_and_missing_answers_get_their_marks(released, tmp_path):
         "written-question": 0.0,
     }
     nbgrader(released, "generate_feedback", assignment)
-    (feedback,) = (released / "feedback" / student / assignment).glob("*.html")
+    feedback = released / "feedback" / student / assignment / f"{assignment}.html"
     assert "Not right yet." in feedback.read_text("utf-8")
 
 

@@ -10,7 +10,7 @@ author = copyright = "The Voice Agent Lab authors"  # noqa: A001  # Sphinx's nam
 release = version = __version__
 language = "en"
 
-extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
 templates_path = ["templates"]
 exclude_patterns = ["templates"]
 default_role = "code"
