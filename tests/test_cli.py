@@ -169,6 +169,18 @@ def test_without_a_folder_it_writes_to_the_next_free_one(tmp_path, capsys):
     assert everything(tmp_path / "demo-2") == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps a folder in which somebody works")
+def test_where_the_working_folder_is_gone_another_is_asked_for(tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert main(["demo", "--simulate"]) == 1
+    assert (
+        "cannot write to demo-1 (No such file or directory); choose another --out" in capsys.readouterr().err
+    )
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_folder_that_exists_is_written_over_and_that_is_said(tmp_path, capsys):
     (tmp_path / "mine").mkdir()
@@ -740,7 +752,7 @@ def interrupted_after(calls, function):
     return interrupted
 
 
-@pytest.mark.parametrize("content", [None, "not a notebook"])
+@pytest.mark.parametrize("content", [None, "not a notebook", "{}", "[]", '{"cells": 3}', '{"nbformat": 4}'])
 def test_a_notebook_that_cannot_be_read_is_named(content, tmp_path, capsys):
     path = tmp_path / "bad.ipynb"
     if content:

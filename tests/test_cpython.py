@@ -1,7 +1,7 @@
 """CPython's own tests of asyncio, with the virtual loop in place of the standard one.
 
 A test that fails here must stand in the table of differences, under its reason. They are the
-interpreter's: where it does not ship them, there is nothing to run. Run with ``-m cpython``.
+interpreter's: where it does not ship them, there is nothing to run. Run with ``-m foreign``.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 pytestmark = [
-    pytest.mark.cpython,
+    pytest.mark.foreign,
     pytest.mark.skipif(
         importlib.util.find_spec("test") is None or importlib.util.find_spec("test.test_asyncio") is None,
         reason="this Python does not ship test.test_asyncio",

@@ -36,6 +36,7 @@ def test_a_right_answer_is_accepted(check, answer, capsys):
             "speech ended at 2.00",
         ),
         (check_hidden_wait, lambda metrics: None, "returned None"),
+        (check_hidden_wait, 0.9, "Give check_hidden_wait the name that you defined alone, not 0.9"),
         (check_hidden_wait, lambda metrics: "0.9", "'0.9', which is not a number"),
         (check_within_a_second, lambda: StageLatencies(0, 0, 0, 0, 0, 0), "asr_processing is 0 s"),
         (check_within_a_second, lambda: replace(FAST, tts_first_chunk=0.0), "tts_first_chunk is 0.0 s"),

@@ -285,7 +285,7 @@ def test_a_wrong_gap_is_refused_with_its_case(answer, refusal):
         (yields_none, "None, which is not text"),
         (returns_a_list, "not an async generator function"),
         (only_awaits, "needs async def, and a yield"),
-        (None, "is None, not an async generator function"),
+        (None, "alone, not None"),
     ],
 )
 def test_a_wrong_cut_is_refused_with_its_rule(answer, refusal):

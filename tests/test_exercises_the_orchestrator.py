@@ -130,6 +130,16 @@ async def cancels_the_model(words, patience):
         yield word
 
 
+async def gives_up_the_work(words, patience):
+    try:
+        yield await asyncio.wait_for(anext(words), patience)
+    except TimeoutError:
+        yield "One moment. "
+        yield await anext(words)
+    async for word in words:
+        yield word
+
+
 async def always(words, patience):
     yield "One moment. "
     async for word in words:
@@ -300,6 +310,10 @@ def test_a_wrong_first_sound_is_refused_with_its_turn(answer, refusal):
             "patience is 0.5 s: .* only if that takes longer than the patience",
         ),
         (differing(cancels=False), "hung up during 'One moment. ', and 1 task was still waiting"),
+        (
+            gives_up_the_work,
+            "The first word takes 3.0 s, .* anext found no word left. .* asyncio.wait_for does",
+        ),
         (cancels_the_model, "it yielded 'One moment. ' at 0.8 s, not .* asyncio.wait_for does"),
         (always, "The first word takes 0.3 s, .* 'One moment. ' comes once"),
         (never, "The first word takes 3.0 s, .* 'One moment. ' comes once"),
@@ -324,7 +338,7 @@ def test_a_wrong_first_sound_is_refused_with_its_turn(answer, refusal):
         (yields_none, "None at 0.3 s"),
         (no_yield, "it needs async def, and a yield"),
         (no_return, "one_moment returned None"),
-        (None, "one_moment is None"),
+        (None, "Give check_one_moment the name that you defined alone, not None"),
     ],
 )
 def test_a_wrong_moment_is_refused_with_its_case(answer, refusal):

@@ -128,7 +128,7 @@ def test_a_right_answer_is_accepted(check, answer, capsys):
     ("answer", "refusal"),
     [
         (with_settings(delay=0.3), "Of the turns shown, 40, 7 are cut off, 5 may be"),
-        (with_settings(delay=0.5), "taken for whole with"),
+        (with_settings(delay=0.5), r'taken for whole with "[^"]*\."'),
         (with_settings(delay=0.6, timeout=1.0), "are cut off"),
         (with_settings(delay=0.6, timeout=0.6), "are cut off"),
         (with_settings(delay=2.0, timeout=2.0), "wait 2.00 s on average"),
@@ -146,6 +146,15 @@ def test_a_right_answer_is_accepted(check, answer, capsys):
         (finishing(lambda self, speech, seconds: 0.6), "returned 0.6; it must be"),
         (finishing(lambda self, speech, seconds: True), "are cut off"),
         (finishing(lambda self, speech, seconds: False), "Every turn must end"),
+        (
+            finishing(lambda self, speech, seconds: self.text[-1] == "."),
+            'raised IndexError: string index out of range; before a word is there, when the text is ""',
+        ),
+        (
+            finishing(lambda self, speech, seconds: bool(self.text) and self.ends[3]),
+            'raised IndexError: tuple index out of range; after "Can" and 0.10 s',
+        ),
+        (Listener(), "Give check_words_and_silence the name that you defined alone"),
         (lambda: SilenceTimeout(0.9), "no method understood"),
         (lambda: LearnedDetector(1.0, 0.3, 3.0), "no method understood"),
         (lambda: None, "returned None, which has no method"),

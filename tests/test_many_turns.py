@@ -226,6 +226,31 @@ def test_speech_during_a_finalisation_that_gives_nothing_is_the_next_turn(finali
     assert transcripts(agent) == ["", "Are you there?"]
 
 
+@pytest.mark.parametrize("min_words", [0, 1, 2])
+@pytest.mark.parametrize("finalization", [0.5, 2.0, 6.0])
+def test_speech_during_a_finalisation_interrupts_the_answer_however_many_words_that_takes(
+    finalization, min_words
+):
+    agent = quick(asr=StreamingASR(0.01, finalization), interruption=Interruption(0.3, min_words))
+    simulate(agent.converse([Say("Hello."), Say("Yes I am here.", 1.2, "processing_speech")]))
+    assert transcripts(agent) == ["Hello.", "Yes I am here."]
+    assert agent.turns[0].heard == ""
+
+
+def test_of_an_interruption_with_a_pause_in_it_nothing_is_lost():
+    # Words are known so late that the pause ends a turn of its own: the rest is the next one.
+    class KnowsLate(StreamingASR):
+        async def transcribe_stream(self, audio_stream, ground_truth):
+            async for text, final in super().transcribe_stream(audio_stream, ground_truth):
+                await asyncio.sleep(0 if final else 1.5)
+                yield text, final
+
+    agent = quick(asr=KnowsLate(0.0, 0.1), interruption=Interruption(0.3, 1), llm=Tokens(["word " * 40], 0.1))
+    simulate(agent.converse([Say("Hello."), Say('Wait. <break time="1s"/> Go on now.', 0.5, "speaking")]))
+    assert " ".join(transcripts(agent)) == "Hello. Wait. Go on now."
+    assert len(agent.turns) == 3
+
+
 # --- Memory ---------------------------------------------------------------------------------------
 
 

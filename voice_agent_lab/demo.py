@@ -7,6 +7,7 @@ timed in a few seconds.
 """
 
 import asyncio
+import os
 import re
 import sys
 import tempfile
@@ -178,7 +179,7 @@ def _reserved(folder: Path | None) -> Iterator[Path]:
             with tempfile.TemporaryFile(dir=folder):  # it may be there, and not for us
                 pass
         except OSError as error:
-            raise _cannot_write(folder or Path.cwd(), error) from error
+            raise _cannot_write(folder or Path(error.filename or os.curdir), error) from error
         yield folder
 
 

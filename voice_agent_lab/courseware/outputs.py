@@ -99,7 +99,7 @@ def refresh(paths: Iterable[Path], *, check: bool = False) -> list[Path]:
     changed = []
     for path in paths:
         committed = path.read_text(encoding="utf-8")
-        notebook = nbformat.reads(committed, as_version=4)
+        notebook = _parsed(committed)
         fresh = normalise(execute(notebook, path.parent))
         text = to_text(fresh)
         if check:
@@ -112,6 +112,15 @@ def refresh(paths: Iterable[Path], *, check: bool = False) -> list[Path]:
             if not check:
                 write_whole(path, text)
     return changed
+
+
+def _parsed(text: str) -> NotebookNode:
+    """Return the notebook that a text holds; raise ValueError if it holds none."""
+    try:
+        notebook: NotebookNode = nbformat.reads(text, as_version=4)
+    except (nbformat.ValidationError, AttributeError, TypeError) as error:  # JSON, but not a notebook's
+        raise ValueError(str(error).partition("\n")[0]) from error
+    return notebook
 
 
 def to_text(notebook: NotebookNode) -> str:

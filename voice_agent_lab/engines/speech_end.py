@@ -37,11 +37,13 @@ _SHORTEST = 0.1  # seconds; less of it is no speech
 _CLOSURE = 0.1  # seconds for which a "t" may be silent before its burst
 
 _FRAME, _HOP = 320, 80  # samples: a spectrum of 20 ms every 5 ms
+_AHEAD = round(0.3 * RATE / _HOP)  # frames of what follows a sound
 _EDGES = np.round(np.geomspace(150, 7600, 17) * _FRAME / RATE).astype(int)
 """Of 16 bands, in bins of 50 Hz: above the hum of the mains, below half the sample rate."""
 _BELOW_LOUD = (18.0, 28.0, 38.0)  # dB: a strict look at the end, the one that counts, and a lenient one
 _ABOVE = 6.0  # how many times the least of a background, which fluctuates, a sound is stronger than it
 _UNLIKE = 7.0  # dB by which the four bands that differ most from what follows differ on average
+_CLICK = 9  # frames in which a click is seen, when five are taken together
 _EVEN = 1e-7  # power that makes no difference: rounding to 16 bits is louder
 
 
@@ -162,12 +164,13 @@ def _runs(true: np.ndarray, gap: int) -> list[tuple[int, int]]:
 
 def _last_sound(samples: np.ndarray, begins: float, ends: float) -> list[float]:
     """Return when the last sound of a stretch is over, in seconds: strictly, as it counts, leniently."""
-    origin = max(begins, ends - 3)  # loud for its place in the utterance
+    origin = max(begins, ends - 3, 0.0)  # loud for its place in the utterance
     bands = _bands(samples[round(origin * RATE) : round((ends + 0.6) * RATE)])
     inside = round((ends - origin) * RATE / _HOP)
-    unlike = np.flatnonzero(_unlike_what_follows(bands)[:inside])
-    if len(unlike) and unlike[-1] < inside - 4:  # what follows had begun before the stretch was over
-        inside = int(unlike[-1]) + 1
+    unlike = _runs(_unlike_what_follows(bands)[:inside], round(_CLOSURE * RATE / _HOP))
+    until = next((b for a, b in reversed(unlike) if b - a > _CLICK), inside)
+    if until < inside - 3 and not _is_cut_off(bands, until):  # what follows had begun before it was over
+        inside = until
         # And so it covers nothing of the speech but what was there before it as well.
         background = np.minimum(_least_ahead(bands[::-1], 2.0)[::-1], _least_ahead(bands, 0.5))
     else:
@@ -180,15 +183,23 @@ def _last_sound(samples: np.ndarray, begins: float, ends: float) -> list[float]:
     return found
 
 
+def _is_cut_off(bands: np.ndarray, until: int) -> bool:
+    """Return whether what is steady to the end of a recording is its last sound: short, and nearly as loud."""
+    power = bands.sum(axis=1)
+    loud = np.percentile(power[:until], 90)
+    return bool(0 < len(bands) - until < _AHEAD and np.median(power[until:]) > loud / 10)
+
+
 def _bands(samples: np.ndarray) -> np.ndarray:
-    """Return the power of each frame in each band.
+    """Return the power of each frame in each band; at the edges, of the nearest frame that is whole.
 
     High frequencies count for more, 3 dB an octave, or an "s" would be nothing beside a vowel.
     """
-    padded = np.pad(samples, _FRAME // 2, mode="reflect")
-    frames = sliding_window_view(padded, _FRAME)[::_HOP] * np.hanning(_FRAME).astype(np.float32)
+    frames = sliding_window_view(samples, _FRAME)[::_HOP] * np.hanning(_FRAME).astype(np.float32)
     spectrum = np.abs(np.fft.rfft(frames, axis=1)) ** 2 * np.arange(_FRAME // 2 + 1)
-    return np.add.reduceat(spectrum, _EDGES, axis=1)[:, :-1]
+    bands = np.add.reduceat(spectrum, _EDGES, axis=1)[:, :-1]
+    before = _FRAME // 2 // _HOP
+    return np.pad(bands, ((before, len(samples) // _HOP + 1 - before - len(bands)), (0, 0)), mode="edge")
 
 
 def _excess(bands: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -201,9 +212,8 @@ def _excess(bands: np.ndarray, background: np.ndarray) -> np.ndarray:
 def _unlike_what_follows(bands: np.ndarray) -> np.ndarray:
     """Return for each frame whether its spectrum, louder or not, is another than that of the next 0.3 s."""
     decibels = 10 * np.log10(_smoothed(bands, 5) + _EVEN)
-    ahead = round(0.3 * RATE / _HOP)
-    padded = np.pad(decibels, ((0, ahead), (0, 0)), mode="symmetric")[1:]
-    following = np.median(sliding_window_view(padded, ahead, axis=0), axis=-1)
+    padded = np.pad(decibels, ((0, _AHEAD), (0, 0)), mode="symmetric")[1:]
+    following = np.median(sliding_window_view(padded, _AHEAD, axis=0), axis=-1)
     unlike: np.ndarray = np.sort(np.abs(decibels - following), axis=1)[:, -4:].mean(axis=1) > _UNLIKE
     return unlike
 

@@ -55,7 +55,7 @@ class Ears:
     def put_back(self, frame: JudgedFrame) -> None:
         """Take a frame back that was taken and could not be used."""
         self._frames.put_back(frame)
-        self.reached = frame.began
+        self.reached, self.closed = frame.began, False
 
     async def speech(self, begun: list[JudgedFrame], over: Callable[[], bool]) -> list[JudgedFrame]:
         """Return the frames from the next speech on, those in `begun` first; none if it is `over`."""
@@ -72,9 +72,14 @@ class Ears:
                         raise EOFError("its stream ended before the conversation did") from None
 
     async def following(self, begun: Sequence[JudgedFrame]) -> AsyncGenerator[JudgedFrame]:
-        """Yield the frames that were taken already, then all that follow."""
-        for frame in begun:
-            yield frame
+        """Yield the frames that were taken already, then all that follow; take back what is not read of them."""
+        left = list(begun)
+        try:
+            while left:
+                yield left.pop(0)
+        finally:
+            for frame in reversed(left):
+                self.put_back(frame)
         while True:
             try:
                 frame = await self.next()
@@ -187,7 +192,7 @@ class Conversation:
                 self.hearing.note_user(frame)
                 words.take(frame)
                 attention.words = words.so_far()
-                reaction = attention.take(frame)
+                reaction = attention.take(frame, asyncio.get_running_loop().time())
                 if reaction is Reaction.PAUSE:
                     with named("playback"):
                         self.answering.playback.pause()

@@ -36,8 +36,8 @@ class Interruption:
         How many words must be recognised. 0 interrupts at once; with 1 or more the agent pauses
         until it has recognised that many.
     resume_after : float
-        Seconds of silence after which a pause was a false alarm, and playback goes on. The default
-        is LiveKit's.
+        Seconds of silence, and of the pause, after which it was a false alarm, and playback goes on.
+        The default is LiveKit's.
 
     Examples
     --------
@@ -93,28 +93,39 @@ class Attention:
     answered: float = inf
     _speech: float = 0.0
     _silence: float = 0.0
+    _since: float = 0.0  # when the pause began
 
-    def take(self, frame: JudgedFrame) -> Reaction:
-        """Take a frame; say what to do about it."""
+    def take(self, frame: JudgedFrame, now: float | None = None) -> Reaction:
+        """Take a frame; say what to do about it.
+
+        Parameters
+        ----------
+        frame : JudgedFrame
+            The next one.
+        now : float, optional
+            When it is taken, in seconds on the loop's clock; as it ends, if not given.
+        """
+        now = frame.ended if now is None else now
         if frame.speech or self.frames:
             self.frames.append(frame)
         self._speech = to_the_nanosecond(self._speech + frame.seconds * frame.speech)
         self._silence = 0.0 if frame.speech else to_the_nanosecond(self._silence + frame.seconds)
         if self.paused:
-            return self._on_probation()
+            return self._on_probation(now)
         if self._speech and self._speech >= self.policy.min_speech:
             if self.policy.min_words == 0:
                 return Reaction.INTERRUPT
-            self.paused = True
+            self.paused, self._since = True, now
             return Reaction.PAUSE
         if self._silence >= GAP:
             self._forget()
         return Reaction.GO_ON
 
-    def _on_probation(self) -> Reaction:
+    def _on_probation(self, now: float) -> Reaction:
         if self.words >= self.policy.min_words:
             return Reaction.INTERRUPT
-        if self._silence >= self.policy.resume_after:
+        # Frames that have waited come all at once, and recognition has had no time for them yet.
+        if min(self._silence, now - self._since) >= self.policy.resume_after:
             self._forget()
             return Reaction.RESUME
         return Reaction.GO_ON

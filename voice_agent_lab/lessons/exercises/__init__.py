@@ -65,10 +65,13 @@ def exercise(notebook: str) -> Callable[[Callable[..., str]], Callable[..., None
         exercises[name] = UNANSWERED
 
         @wraps(examine)
-        def check(*answer: object) -> None:
+        def check(answer: object) -> None:
             exercises[name] = WRONG
+            expect(
+                callable(answer), f"Give {examine.__name__} the name that you defined alone, not {answer!r}."
+            )
             try:
-                observation = examine(*answer)
+                observation = examine(answer)
             except NotImplementedError:
                 exercises[name] = UNANSWERED
                 print(f"{NOT_YET}: {name}.")  # noqa: T201
@@ -176,9 +179,8 @@ def expect_stream(name: str, generator: Callable[..., object], *arguments: objec
     Raises
     ------
     WrongAnswer
-        If it is no function, or no async generator function.
+        If it is no async generator function.
     """
-    expect(callable(generator), f"{name} is {generator!r}, not an async generator function.")
     stream = generator(*arguments)
     if iscoroutine(stream):
         stream.close()

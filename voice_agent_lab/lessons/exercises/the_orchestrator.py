@@ -59,6 +59,7 @@ Heard = list[tuple[float, str]]
 """When each word was passed on, in seconds since the language model was asked, and the word."""
 
 _FILLER = "One moment. "
+_GAVE_UP = "A wait that gives up must not cancel the work, and asyncio.wait_for does."
 
 
 @exercise("06")
@@ -96,16 +97,21 @@ def _examine_words(
             async for word in expect_stream("one_moment", one_moment, _words(waits), patience)
         ]
 
-    found = simulate(listen())
-    case = (
-        f"The first word takes {waits[0]} s, the next {waits[1]} s, and patience is {patience} s: it yielded "
-        f"{_told(found)}, not {_told(true)}."
-    )
+    case = f"The first word takes {waits[0]} s, the next {waits[1]} s, and patience is {patience} s"
+    try:
+        found = simulate(listen())
+    except RuntimeError as error:
+        expect(
+            not isinstance(error.__cause__, StopAsyncIteration),
+            f"{case}: anext found no word left. {_GAVE_UP}",
+        )
+        raise
+    case += f": it yielded {_told(found)}, not {_told(true)}."
     passed_on = [word for _, word in found if word != _FILLER]
     expect(
         passed_on == [word for _, word in words],
-        f"{case} Every word of the language model is passed on once, and nothing else but 'One moment. '. (If words "
-        "are missing: a wait that gives up must not cancel the work, and asyncio.wait_for does.)",
+        f"{case} Every word of the language model is passed on once, and nothing else but 'One moment. '. "
+        f"(If words are missing: {_GAVE_UP[0].lower()}{_GAVE_UP[1:-1]}.)",
     )
     expect(
         [word for _, word in found] == [word for _, word in true],
