@@ -184,6 +184,49 @@ def test_the_command_writes_the_unsolved_edition_and_never_over_a_learners_work(
     assert not (out / NOTEBOOKS[0].name).exists()
 
 
+# --- In Google Colab ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def for_colab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("colab") / "copy"
+    assert main(["learners", "--out", str(folder), "--colab", "git+https://example.org/course"]) == 0
+    return folder
+
+
+@each_notebook
+def test_an_edition_for_colab_only_has_one_cell_more(path, unsolved, for_colab):
+    with_cell, without = (nbformat.read(folder / path.name, as_version=4) for folder in (for_colab, unsolved))
+    nbformat.validate(with_cell)
+    first = next(n for n, cell in enumerate(with_cell.cells) if cell.cell_type == "code")
+    assert '"voice-agent-lab[course] @ git+https://example.org/course"' in with_cell.cells.pop(first).source
+    assert with_cell == without
+
+
+def test_the_cell_for_colab_installs_there_and_does_nothing_elsewhere(for_colab):
+    notebook = nbformat.read(for_colab / NOTEBOOKS[0].name, as_version=4)
+    (cell,) = [cell for cell in notebook.cells if "google.colab" in cell.source]
+    before = "before = set(globals()), set(__import__('sys').modules)"
+    after = "print(set(globals()) - before[0] - {'before', 'sys'}, set(sys.modules) - before[1])"
+    pretence = """
+import sys, types
+from IPython.core.magic import register_line_magic
+colab = types.SimpleNamespace(output=types.SimpleNamespace(enable_custom_widget_manager=lambda: print("widgets")))
+sys.modules["google"], sys.modules["google.colab"] = types.SimpleNamespace(colab=colab), colab
+@register_line_magic
+def pip(line): print("pip", line)
+"""
+    sources = (before, cell.source, after, pretence, cell.source)
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    _, elsewhere, nothing_new, _, there = execute(notebook, for_colab).cells
+    assert elsewhere.outputs == []
+    assert printed(nothing_new).count("set()") >= 1
+    assert (
+        printed(there)
+        == 'pip install -q "voice-agent-lab[course] @ git+https://example.org/course"\nwidgets\n'
+    )
+
+
 # --- A notebook by itself, in any folder ----------------------------------------------------------
 
 
@@ -202,3 +245,17 @@ def test_a_notebook_alone_in_another_folder_is_executed_by_nbconvert(name, solve
     assert run.returncode == 0, run.stderr
     cells = json.loads((moved.parent / "done.ipynb").read_text(encoding="utf-8"))["cells"]
     assert any("data:audio" in json.dumps(cell["outputs"]) for cell in cells if cell["cell_type"] == "code")
+
+
+@pytest.mark.teach
+def test_a_notebook_alone_in_another_folder_is_executed_by_papermill(solved, tmp_path):
+    papermill = pytest.importorskip("papermill", reason="needs the extra teach")
+    done = tmp_path / "far" / "done.ipynb"
+    done.parent.mkdir()
+    papermill.execute_notebook(
+        solved / NOTEBOOKS[0].name, done, cwd=tmp_path, kernel_name="python3", progress_bar=False
+    )
+    cells = nbformat.read(done, as_version=4).cells
+    checks = [cell for cell in cells if kind(cell) == "check"]
+    assert checks
+    assert all(printed(cell).startswith(RIGHT) for cell in checks)

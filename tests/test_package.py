@@ -222,9 +222,8 @@ def test_the_environment_is_in_step_with_the_project():
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     of_pip = [name + bounds.pop(name) for name in sorted(NOT_ON_CONDA)]
     pinned = [entry for entry in environment["dependencies"] if isinstance(entry, str) and entry != "pip"]
-    assert sorted(pinned) == sorted(
-        [f"python{project['requires-python']}", *(name + bound for name, bound in bounds.items())]
-    )
+    assert sorted(pinned) == sorted(["python=3.12", *(name + bound for name, bound in bounds.items())])
+    assert project["requires-python"] == ">=3.11"  # which the environment's Python is
     (pip,) = [entry for entry in environment["dependencies"] if isinstance(entry, dict)]
     assert pip == {"pip": [*of_pip, "-e .[course,engines,test]"]}
     assert set(project["optional-dependencies"]) >= {"course", "engines", "test"}

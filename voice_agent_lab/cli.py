@@ -120,7 +120,27 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--out", type=_folder, metavar="FOLDER", default=Path("learners"), help="where (default: learners)"
     )
+    command.add_argument(
+        "--colab", metavar="SOURCE", help="let each notebook install the package from there, in Google Colab"
+    )
+    command.add_argument(
+        "--nbgrader",
+        type=_folder,
+        metavar="FOLDER",
+        help="instead, write the course's source for nbgrader there: an assignment a notebook, with hidden tests",
+    )
     command.set_defaults(run=_learners)
+
+    command = commands.add_parser("book", help="build the course as web pages, with a page for each module")
+    command.add_argument(
+        "folder",
+        nargs="?",
+        type=_folder,
+        metavar="FOLDER",
+        default=Path("book"),
+        help="where (default: book)",
+    )
+    command.set_defaults(run=_book)
     return parser
 
 
@@ -161,9 +181,15 @@ def _check(options: argparse.Namespace) -> int:
 
 def _need_the_course(*packages: str) -> None:
     """Say what to install if a package of the extra `course` is missing."""
+    _need("course", *packages)
+
+
+def _need(extra: str, *packages: str) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
-            raise CommandError(f'the course needs {package}; pip install "voice-agent-lab[course]" brings it')
+            raise CommandError(
+                f'the {extra} needs {package}; pip install "voice-agent-lab[{extra}]" brings it'
+            )
 
 
 def _course(options: argparse.Namespace) -> int:
@@ -257,15 +283,42 @@ def _learners(options: argparse.Namespace) -> int:
     _need_the_course("nbclient", "nbformat")
     from voice_agent_lab.courseware.editions import make_copy
 
+    if options.nbgrader:
+        return _assignments(options.nbgrader)
     try:
         if options.out.is_dir() and any(options.out.iterdir()):
             raise FileExistsError(
                 f"{options.out} is not empty; move what is in it away, or choose another --out"
             )
-        written = make_copy(options.out)
+        written = make_copy(options.out, colab=options.colab)
     except OSError as error:
         raise _cannot_copy(options.out, error, "choose another --out") from error
     say(f"{len(written)} notebooks without solutions in {options.out}")
+    return 0
+
+
+def _assignments(folder: Path) -> int:
+    from voice_agent_lab.courseware.assignments import write_course
+
+    try:
+        written = write_course(folder)
+    except OSError as error:
+        raise _cannot_copy(folder, error, "name another folder") from error
+    say(f"{len(written)} assignments in {folder / 'source'}; TEACHING.md tells how to grade with them")
+    return 0
+
+
+def _book(options: argparse.Namespace) -> int:
+    _need("book", "nbformat", "sphinx", "myst_nb", "sphinx_book_theme", "numpydoc")
+    from voice_agent_lab.courseware.book import BookError, build
+
+    try:
+        first = build(options.folder)
+    except BookError as error:
+        raise CommandError(f"the book was not built:\n{error}") from error
+    except OSError as error:
+        raise _cannot_copy(options.folder, error, "name another folder") from error
+    say(f"The book begins with {first}.")
     return 0
 
 

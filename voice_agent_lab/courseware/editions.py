@@ -14,6 +14,7 @@ from pathlib import Path, PurePath
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 
 import voice_agent_lab
 from voice_agent_lab.courseware.outputs import to_text
@@ -24,6 +25,16 @@ _PACKAGE = Path(voice_agent_lab.__file__).parent
 _KNOW_THE_ANSWERS = {PurePath("lessons/exercises")}
 _SOLUTION = re.compile(r"^([ ]*)# BEGIN SOLUTION\n.*?^[ ]*# END SOLUTION$", re.MULTILINE | re.DOTALL)
 _LINK_TO_SOURCE = re.compile(r"""(\]\(|(?:href|src)=["'])\.\./voice_agent_lab/""")
+_IN_COLAB = """\
+# In Colab: install the course, and let its explorers be shown. Elsewhere this cell does nothing.
+import sys
+
+if "google.colab" in sys.modules:
+    %pip install -q "voice-agent-lab[course] @ {source}"
+    from google.colab import output
+
+    output.enable_custom_widget_manager()
+"""
 _OTHER_LINK_OUT = re.compile(r"\[([^\[\]]+)\]\(\.\./[^()\s]*\)")
 
 
@@ -45,7 +56,23 @@ def with_links_inside(text: str) -> str:
     return _OTHER_LINK_OUT.sub(r"\1", _LINK_TO_SOURCE.sub(r"\1source/", text))
 
 
-def make_copy(target: Path, *, solved: bool = False) -> list[Path]:
+def with_colab_cell(notebook: NotebookNode, source: str) -> NotebookNode:
+    """Return a copy of `notebook` whose first code cell installs the course in Google Colab, and only there.
+
+    Parameters
+    ----------
+    notebook : NotebookNode
+        The notebook.
+    source : str
+        From where pip installs the package, for example ``git+https://...``.
+    """
+    prepared = copy.deepcopy(notebook)
+    first = next(n for n, cell in enumerate(prepared.cells) if cell.cell_type == "code")
+    prepared.cells.insert(first, new_code_cell(_IN_COLAB.format(source=source).rstrip(), id="colab"))
+    return prepared
+
+
+def make_copy(target: Path, *, solved: bool = False, colab: str | None = None) -> list[Path]:
     """Write an edition of the course into a folder: all of it, or what is missing there.
 
     What is in the folder is never changed: a learner's work is not overwritten, and an exercise can be
@@ -57,6 +84,8 @@ def make_copy(target: Path, *, solved: bool = False) -> list[Path]:
         The folder.
     solved : bool
         Write the solved edition, with its outputs.
+    colab : str, optional
+        Let each notebook install the package from there in Google Colab; see `with_colab_cell`.
 
     Returns
     -------
@@ -78,7 +107,7 @@ def make_copy(target: Path, *, solved: bool = False) -> list[Path]:
     with nullcontext(target) if begun else whole_folder(target) as folder:
         for name, path in missing:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            content = _content(path, solved)
+            content = _content(path, solved, colab)
             write_whole(folder / name, content) if begun else (folder / name).write_bytes(content)
     return [target / name for name, path in missing if path.suffix == ".ipynb"]
 
@@ -95,12 +124,14 @@ def _files() -> Iterator[tuple[PurePath, Path]]:
             yield "source" / name, path
 
 
-def _content(path: Path, solved: bool) -> bytes:
+def _content(path: Path, solved: bool, colab: str | None) -> bytes:
     if path.suffix == ".ipynb":
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = with_links_inside(cell.source)
+        if colab:
+            notebook = with_colab_cell(notebook, colab)
         return to_text(notebook if solved else without_solutions(notebook)).encode()
     if path.suffix == ".md":
         return with_links_inside(path.read_text(encoding="utf-8")).encode()
