@@ -30,6 +30,7 @@ autodoc_default_options = {
 }
 add_module_names = False  # the page's title tells the module
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # as they are written
 autodoc_typehints = "none"  # the docstrings tell the types in words
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
