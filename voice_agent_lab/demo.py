@@ -1,9 +1,9 @@
 """The demonstration: three spoken questions, heard, answered, spoken back, and measured.
 
-A synthetic user (eSpeak NG) speaks, Silero hears when, PocketSphinx what; the language model is
-simulated; eSpeak NG speaks the answer. In virtual time the real parts run as fast as they can, and
-what each computation took is charged to the virtual clock. So a conversation of half a minute is
-timed in a few seconds.
+A synthetic user (Piper) speaks, Silero hears when, Moonshine what; the language model is simulated;
+Piper speaks the answer. Where a part is not installed another one stands in, and the demonstration
+says so. In virtual time the real parts run as fast as they can, and what each computation took is
+charged to the virtual clock. So a conversation of half a minute is timed in some ten seconds.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 from voice_agent_lab.as_published import DEMO_BUDGETS
 from voice_agent_lab.clock.simulation import simulate
+from voice_agent_lab.engines import VoiceFileError
 from voice_agent_lab.measure.latency import format_seconds
 from voice_agent_lab.measure.turn import Turn, turns_table
 from voice_agent_lab.measure.writing import made_folder
 from voice_agent_lab.published.article import PROMPTS
-from voice_agent_lab.stages.microphone import AudioInputStream
 from voice_agent_lab.streams import StageError
 from voice_agent_lab.traces.perfetto import chrome_trace
 from voice_agent_lab.turns.agent import StreamingVoiceAgent
@@ -82,10 +82,15 @@ def run(
         if _earlier(folder):
             say(f"The files of an earlier run in {folder} will be replaced.")
         try:
-            agent = _simulated_agent(overlap) if simulated else _real_agent(overlap, bool(recordings))
+            if simulated:
+                agent, parts = _simulated_agent(overlap), ["Every part is simulated."]
+            else:
+                agent, parts = _real_agent(overlap, bool(recordings))
             notes = [_look_at(agent, recording) for recording in recordings]
             conversation = _converse(agent, recordings or PROMPTS, show_progress=real_time)
             asyncio.run(conversation) if real_time else simulate(conversation)
+        except VoiceFileError as error:
+            raise CommandError(str(error)) from error
         except ImportError as error:
             raise CommandError(f"{error}. Or try --simulate, which needs no extra") from error
         except StageError as error:
@@ -93,7 +98,7 @@ def run(
         _write(agent, folder)
     for number, turn in enumerate(agent.turns, start=1):
         _print_turn(number, turn, notes[number - 1] if recordings else None)
-    _print_all(agent.turns, simulated, real_time, folder)
+    _print_all(agent.turns, parts, simulated, real_time, folder)
     return agent.turns
 
 
@@ -104,22 +109,31 @@ def _simulated_agent(overlap: str) -> StreamingVoiceAgent:
     return StreamingVoiceAgent(DEMO_BUDGETS, overlap=overlap)
 
 
-def _real_agent(overlap: str, recorded: bool) -> StreamingVoiceAgent:
-    from voice_agent_lab.engines.espeak import ESpeakTTS, ESpeakUser
+def _real_agent(overlap: str, recorded: bool) -> tuple[StreamingVoiceAgent, list[str]]:
+    """Return an agent of real parts, and the sentences that tell which they are."""
+    from voice_agent_lab.engines import installed
     from voice_agent_lab.engines.files import RecordedUser
     from voice_agent_lab.engines.silero import SileroVAD
-    from voice_agent_lab.engines.sphinx import PocketSphinxASR
 
-    user: AudioInputStream = (RecordedUser if recorded else ESpeakUser)(chunk_duration_ms=FRAME_MS)
-    return StreamingVoiceAgent(
+    vad = SileroVAD()
+    asr, tts = installed.recogniser(), installed.voice()
+    user = installed.Part(RecordedUser(), "recorded") if recorded else installed.user(asr.part)
+    agent = StreamingVoiceAgent(
         DEMO_BUDGETS,
         overlap=overlap,
-        audio=user,
-        vad=SileroVAD(),
-        asr=PocketSphinxASR(),
-        tts=ESpeakTTS(),
+        audio=user.part,
+        vad=vad,
+        asr=asr.part,
+        tts=tts.part,
         max_listening=90.0,  # longer than the longest recording
     )
+    speaks = "is recorded" if recorded else f"speaks with {user.name}"
+    told = [
+        f"Real: the user {speaks}; Silero hears when, and {asr.name}, hears what; {tts.name} speaks the answer.",
+        "Simulated: the language model, whose answers are samples.",
+    ]
+    reasons = dict.fromkeys(part.instead for part in (asr, tts, user) if part.instead)
+    return agent, told + [f"Not the best parts: {reason}." for reason in reasons]
 
 
 class _Notes(NamedTuple):
@@ -133,13 +147,14 @@ class _Notes(NamedTuple):
 def _look_at(agent: StreamingVoiceAgent, recording: str) -> _Notes:
     """Find out what is wrong with a recording now, and not after the turns with the others."""
     from voice_agent_lab.engines.files import AudioFileError
-    from voice_agent_lab.engines.sphinx import is_narrowband
+    from voice_agent_lab.engines.sphinx import PocketSphinxASR, is_narrowband
 
     try:
         speech, samples = agent.audio.speech_for(recording), agent.audio.samples_for(recording)
     except AudioFileError as error:
         raise CommandError(str(error)) from error
-    return _Notes(speech.ends_between, speech.ends, _TELEPHONE if is_narrowband(samples) else "")
+    over_a_telephone = isinstance(agent.asr, PocketSphinxASR) and is_narrowband(samples)
+    return _Notes(speech.ends_between, speech.ends, _TELEPHONE if over_a_telephone else "")
 
 
 async def _converse(agent: StreamingVoiceAgent, inputs: Sequence[str], show_progress: bool) -> None:
@@ -268,24 +283,21 @@ def _at(time: float) -> str:
     return f"{format_seconds(time):>10}"
 
 
-def _print_all(turns: list[Turn], simulated: bool, real_time: bool, folder: Path) -> None:
+def _print_all(turns: list[Turn], parts: list[str], simulated: bool, real_time: bool, folder: Path) -> None:
     columns = ["transcript", "time to first token", "time to first audio", "voice-to-voice"]
     table = turns_table(turns)[columns].rename(columns={"time to first audio": "time to first audio*"})
     say(f"\n=== All turns, in seconds ===\n{table.round(3).to_string(na_rep='not measured')}")
     say(
         "* the article's: from the final transcript. The user waits from the end of speech: voice-to-voice.\n"
     )
-    say(
-        "Every part is simulated."
-        if simulated
-        else "Speech, voice activity and recognition are real; the language model is simulated."
-    )
-    say(
-        "Measured on the wall clock."
-        if real_time
-        else "Timed in virtual time"
-        + ("." if simulated else ", to which the real parts' computing time is charged.")
-    )
+    for sentence in parts:
+        say(sentence)
+    if real_time:
+        say("Measured on the wall clock.")
+    elif simulated:
+        say("Timed in virtual time.")
+    else:
+        say("Timed in virtual time, to which the real parts' computing time is charged.")
     say(f"Written to {folder}: timeline-N.png, events-N.json, conversation.wav (user left, agent right),")
     say("trace.json (for ui.perfetto.dev).")
 

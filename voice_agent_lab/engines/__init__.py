@@ -3,9 +3,12 @@
 A simulated part knows how long it will take. A real one has to do the work, and only then is it
 known what that cost. Both are awaited in the same way, so an agent cannot tell which it was given.
 
-- ``espeak``: a voice (`ESpeakTTS`) and a user who speaks with one (`ESpeakUser`)
+- ``piper``: a natural voice (`PiperTTS`) and a user who speaks with it (`PiperUser`)
+- ``espeak``: a voice made by rules, in many languages (`ESpeakTTS`, `ESpeakUser`)
 - ``silero``: voice activity detection by a small neural network (`SileroVAD`)
-- ``sphinx``: a streaming recogniser (`PocketSphinxASR`)
+- ``moonshine``: a recogniser that knows any English words (`MoonshineASR`)
+- ``sphinx``: a recogniser that knows the sentences of a grammar (`PocketSphinxASR`)
+- ``installed``: the best of these that are installed, and why a better one is not
 - ``files``: a user who was recorded (`RecordedUser`)
 
 All compute goes through `asyncio.to_thread`. In real time that is a worker thread, and the event
@@ -19,11 +22,15 @@ made, and raises `MissingExtra` if that is not installed.
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["MissingExtra", "optional"]
+__all__ = ["MissingExtra", "VoiceFileError", "optional"]
 
 
 class MissingExtra(ImportError):  # noqa: N818, it says what to install rather than what went wrong
     """A real part was asked for, and the package that does its work is not installed."""
+
+
+class VoiceFileError(ValueError):
+    """A file of a voice is not the one that this package was tested with."""
 
 
 def optional(module: str, package: str, purpose: str) -> ModuleType:

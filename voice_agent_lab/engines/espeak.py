@@ -23,6 +23,7 @@ import ctypes
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import lru_cache
+from itertools import count, takewhile
 from queue import SimpleQueue
 
 import numpy as np
@@ -48,7 +49,8 @@ class ESpeakTTS:
     Parameters
     ----------
     voice : str
-        A voice of eSpeak NG, such as ``"en-us"`` or ``"de"``, or a variant, such as ``"en-us+f5"``.
+        A voice of eSpeak NG, such as ``"en-us"`` or ``"de"``, or the language of one, such as
+        ``"en-gb"``; with a variant, such as ``"en-us+f5"``.
     words_per_minute : int
         Speaking rate, from 80 to 450.
     pitch : int
@@ -73,7 +75,7 @@ class ESpeakTTS:
         self.voice, self.words_per_minute, self.pitch = voice, int(words_per_minute), int(pitch)
         with _owner:
             library, self._sample_rate = _library()
-            if library.espeak_SetVoiceByName(voice.encode()):
+            if _choose(library, voice):
                 raise ValueError(f"voice is {voice!r}, which eSpeak NG does not have; try 'en-us' or 'en-gb'")
 
     @property
@@ -189,7 +191,7 @@ class ESpeakTTS:
             library.espeak_SetSynthCallback(callback)
             for done, status in (
                 ("seed the noise", library.espeak_ng_SetRandSeed(ctypes.c_long(_SEED))),
-                ("choose the voice", library.espeak_SetVoiceByName(self.voice.encode())),
+                ("choose the voice", _choose(library, self.voice)),
                 ("set the rate", library.espeak_SetParameter(_RATE, self.words_per_minute, 0)),
                 ("set the pitch", library.espeak_SetParameter(_PITCH, self.pitch, 0)),
                 (
@@ -201,6 +203,38 @@ class ESpeakTTS:
                     raise RuntimeError(f"eSpeak NG could not {done}; its status is {status}")
 
 
+class _Voice(ctypes.Structure):
+    """What the library tells of a voice, ``espeak_VOICE`` in its header."""
+
+    _fields_ = [
+        ("name", ctypes.c_char_p), ("languages", ctypes.c_char_p), ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte), ("age", ctypes.c_ubyte), ("variant", ctypes.c_ubyte),
+        ("xx1", ctypes.c_ubyte), ("score", ctypes.c_int), ("spare", ctypes.c_void_p),
+    ]  # fmt: skip
+
+
+def _choose(library: ctypes.CDLL, voice: str) -> int:
+    """Set a voice by its name or its language, and return the library's status; the caller holds `_owner`.
+
+    The library knows the British voice by the name "en" alone, although it lists it under "en-gb".
+    """
+    status = int(library.espeak_SetVoiceByName(voice.encode()))
+    language, plus, variant = voice.partition("+")
+    if status and (identifier := _identifier(library, language)):
+        status = int(library.espeak_SetVoiceByName(f"{identifier}{plus}{variant}".encode()))
+    return status
+
+
+def _identifier(library: ctypes.CDLL, language: str) -> str | None:
+    """Return the library's name for the first voice that is listed under a language; None if none is."""
+    voices = library.espeak_ListVoices(None)
+    for voice in takewhile(bool, (voices[number] for number in count())):
+        first = voice.contents.languages[1:].partition(b"\0")[0]  # a byte of priority stands before it
+        if first.decode() == language:
+            return str(voice.contents.identifier.decode())
+    return None
+
+
 @lru_cache(maxsize=1)
 def _library() -> tuple[ctypes.CDLL, int]:
     """Return the library and its sample rate in Hz; the caller holds `_owner`."""
@@ -209,6 +243,8 @@ def _library() -> tuple[ctypes.CDLL, int]:
     library.espeak_SetSynthCallback.argtypes = [_CALLBACK]
     library.espeak_SetSynthCallback.restype = None
     library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
+    library.espeak_ListVoices.argtypes = [ctypes.c_void_p]
+    library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
     library.espeak_SetParameter.argtypes = [ctypes.c_int] * 3
     library.espeak_Synth.argtypes = [
         ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int,

@@ -72,14 +72,26 @@ class SileroVAD:
         frame : ndarray of float32, shape (samples,)
             The next samples at 16 kHz, any number of them.
         """
+        windows = self._take(frame)
+        if len(windows):
+            self.probability = await asyncio.to_thread(self._judge, windows)
+        return self.probability >= self.threshold
+
+    def judge(self, frame: np.ndarray) -> bool:
+        """Return what `hears_speech` does, for a caller in a worker thread, who may block."""
+        windows = self._take(frame)
+        if len(windows):
+            self.probability = self._judge(windows)
+        return self.probability >= self.threshold
+
+    def _take(self, frame: np.ndarray) -> np.ndarray:
+        """Return the samples that complete windows, and keep the others."""
         if frame.ndim != 1:
             raise ValueError(f"frame has shape {frame.shape}; it must be mono, of shape (samples,)")
         sound = np.concatenate([self._pending, frame.astype(np.float32, copy=False)])
         complete = len(sound) - len(sound) % WINDOW
         self._pending = sound[complete:]
-        if complete:
-            self.probability = await asyncio.to_thread(self._judge, sound[:complete])
-        return self.probability >= self.threshold
+        return sound[:complete]
 
     def _judge(self, windows: np.ndarray) -> float:
         """Return the probability of speech in the last of the windows, having taken them all."""
