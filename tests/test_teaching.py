@@ -49,7 +49,7 @@ def test_the_points_are_those_of_the_exercises_and_of_the_written_questions():
     assert f"| exercises, by nbgrader | {exercises} |" in GUIDE
     assert f" of 4 points | {written} |" in GUIDE
     project = GUIDE.split("### Marks for the project")[1].split("## Marks")[0]
-    total = sum(map(int, re.findall(r"^\| [a-z ]+ \((\d+)\)", project, re.MULTILINE)))
+    total = sum(map(int, re.findall(r"^\| [a-z -]+ \((\d+)\)", project, re.MULTILINE)))
     assert f"| final project | {total} |" in GUIDE
 
 

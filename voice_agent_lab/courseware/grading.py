@@ -38,5 +38,5 @@ class RanToItsEnd(NbGraderPreprocessor):
 
 def _unfinished() -> NotebookNode:
     sentence = "The check did not run to its end."
-    said: NotebookNode = new_output("error", ename="NoAnswer", evalue=sentence, traceback=[sentence])
-    return said
+    error: NotebookNode = new_output("error", ename="NoAnswer", evalue=sentence, traceback=[sentence])
+    return error

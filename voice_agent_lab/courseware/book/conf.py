@@ -22,8 +22,15 @@ myst_heading_anchors = 3
 myst_enable_extensions: list[str] = []
 
 autosummary_generate = True
-autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
+autodoc_default_options = {
+    "members": True,
+    "show-inheritance": True,
+    "ignore-module-all": True,
+    "no-value": True,  # some are long, and some are paths of the machine that builds
+}
+add_module_names = False  # the page's title tells the module
 autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True  # as they are written
 autodoc_typehints = "none"  # the docstrings tell the types in words
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
@@ -35,6 +42,7 @@ html_static_path = ["static"]
 html_css_files = ["book.css"]
 html_js_files = ["book.js"]
 html_show_sourcelink = False
+html_use_index = html_domain_indices = False  # the contents and the search find everything
 html_copy_source = False
 html_theme_options = {
     "use_download_button": False,
