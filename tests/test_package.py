@@ -230,23 +230,26 @@ def test_the_environment_is_in_step_with_the_project():
 
 
 MACHINES = {
-    "Linux on x86-64": ("linux", "x86_64", "6.1.0-13-amd64"),
-    "Linux on ARM": ("linux", "aarch64", "6.1.0-13-arm64"),
-    "another Linux": ("linux", "riscv64", "6.12.1"),
-    "macOS 15": ("darwin", "arm64", "24.1.0"),
-    "macOS 14": ("darwin", "arm64", "23.6.0"),
-    "macOS on Intel": ("darwin", "x86_64", "24.1.0"),
-    "Windows": ("win32", "AMD64", "11"),
-    "Windows on ARM": ("win32", "ARM64", "11"),
+    "Linux on x86-64": ("linux", "x86_64"),
+    "Linux on ARM": ("linux", "aarch64"),
+    "another Linux": ("linux", "riscv64"),
+    "macOS": ("darwin", "arm64"),
+    "macOS on Intel": ("darwin", "x86_64"),
+    "Windows": ("win32", "AMD64"),
+    "Windows on ARM": ("win32", "ARM64"),
 }
-WITHOUT_MOONSHINE = {"another Linux", "macOS 14", "macOS on Intel", "Windows on ARM"}
+WITHOUT_MOONSHINE = {"another Linux", "macOS on Intel", "Windows on ARM"}
 WITHOUT_PIPER = {"another Linux", "Windows on ARM"}
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_the_engines_ask_for_no_package_that_has_no_wheel_for_the_machine(machine):
-    names = ("sys_platform", "platform_machine", "platform_release")
-    environment = dict(zip(names, MACHINES[machine], strict=True)) | {"python_version": "3.12"}
+    names = ("sys_platform", "platform_machine")
+    # A release such as "6.1.0-13-amd64" is no version, and a marker about it stops most versions of pip.
+    environment = dict(zip(names, MACHINES[machine], strict=True)) | {
+        "python_version": "3.12",
+        "platform_release": "6.1.0-13-amd64",
+    }
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     engines = [Requirement(line) for line in project["optional-dependencies"]["engines"]]
     asked = {r.name for r in engines if r.marker is None or r.marker.evaluate(environment)}

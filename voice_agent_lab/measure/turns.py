@@ -179,7 +179,9 @@ class Turns(Sequence[Turn]):
         if not rows:
             raise ValueError("turns is empty; give at least one turn")
         metrics = [turn.metrics for turn in rows]
-        stamps = EVENTS.keys() & {stamp.name for stamp in fields(LatencyMetrics)}  # the others are in the logs
+        stamps = EVENTS.keys() & {
+            stamp.name for stamp in fields(LatencyMetrics)
+        }  # the others are in the logs
         columns = {name: [getattr(m, name) for m in metrics] for name in stamps}
         for name in EVENTS.keys() - columns.keys():
             columns[name] = [turn.counted.first(*EVENTS[name]) for turn in rows]

@@ -98,6 +98,9 @@ def objects(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [mapping(each, f"one of {name}") for each in found]
 
 
+_LATEST = 1e11  # seconds; clocks that count from 1970 read 2e9
+
+
 def seconds(values: Mapping[str, Any], name: str, *, zero: bool = True) -> float:
     """Return the seconds under a name, ``nan`` if they were not measured: absent, None, -1, or 0 if not `zero`.
 
@@ -109,7 +112,7 @@ def seconds(values: Mapping[str, Any], name: str, *, zero: bool = True) -> float
     value = values.get(name)
     if value is None or value == -1 or (value == 0 and not zero):
         return nan
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LATEST:
         raise TraceError(f"{name} is {shown(value)}; it must be a finite number of seconds, 0 or more")
     return float(value)
 

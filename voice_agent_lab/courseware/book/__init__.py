@@ -101,7 +101,7 @@ def with_links_to_modules(text: str) -> str:
 
 
 def page_of(notebook: NotebookNode) -> NotebookNode:
-    """Return a solved notebook as a page of the book: answers folded, pictures with alternative text.
+    """Return a solved notebook as a page of the book: answers folded, links that lead to pages of it.
 
     It is `notebook` itself that is changed.
     """
@@ -114,9 +114,6 @@ def page_of(notebook: NotebookNode) -> NotebookNode:
             _fold(cell, "input", "an answer")
         elif marks.get("grade"):
             _fold(cell, "output", "what the check says")
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                cell.metadata["mystnb"] = {"image": {"alt": output.data["text/plain"]}}
     return notebook
 
 
