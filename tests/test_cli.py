@@ -475,14 +475,18 @@ def test_what_was_not_measured_is_said_in_words(capsys, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_command_that_is_interrupted_while_it_is_imported_says_that_it_stopped(tmp_path):
     (tmp_path / "pandas.py").write_text(
-        "import os, signal, time\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it\n"
-        "os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)\n"
     )
+    # As a terminal starts it: in the background, where these tests may run, interrupts are ignored.
+    start = """if True:
+        import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from voice_agent_lab_command import main
+        sys.exit(main())"""
     launcher = Path(voice_agent_lab.__file__).parent.parent
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(launcher), *sys.path])}
     run = subprocess.run(
-        [sys.executable, "-m", "voice_agent_lab_command", "demo", "--simulate"],
+        [sys.executable, "-c", start, "demo", "--simulate"],
         env=environment,
         capture_output=True,
         check=False,
