@@ -47,6 +47,8 @@ def test_the_examples_of_a_public_name_print_what_they_say(name):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_of_a_module_print_what_they_say(name):
+    if name == "voice_agent_lab.courseware.grading":  # a step of nbgrader's own
+        pytest.importorskip("nbgrader")
     module = importlib.import_module(name)
     first_page = doctest.DocTestParser().get_doctest(
         module.__doc__, dict(vars(module)), name, module.__file__, 0
