@@ -237,7 +237,7 @@ def test_every_explorer_follows_the_hand_and_keeps_its_place(lab, browser, root,
     # The file keeps the last picture, which is there when it is opened again without the widgets.
     texts = [text.inner_text() for text in page.locator(".explorer p").all()]
     page.locator(".jp-Notebook .jp-CodeCell").first.press("Control+s")
-    page.wait_for_timeout(2000)
+    page.wait_for_timeout(5000)
     page.close()
     outputs = [cell.outputs for cell in nbformat.read(root / "explorers.ipynb", 4).cells]
     assert [still.data["text/plain"] for still, _ in outputs] == texts
